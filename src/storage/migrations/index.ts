@@ -1,0 +1,13 @@
+// All migrations in order. Append only: a released migration never changes, and each is additive for one release, so
+// that version N-1 still runs on schema N.
+import type { Kysely } from 'kysely';
+import type { Schema } from '../schema.ts';
+import { heart } from './0001-heart.ts';
+
+export interface Migration {
+  readonly id: number;
+  readonly name: string;
+  up(q: Kysely<Schema>, engine: 'sqlite' | 'postgres'): Promise<void>;
+}
+
+export const migrations: readonly Migration[] = [heart];

@@ -7,7 +7,7 @@ export type FullPath = string & { readonly __fullPath: true };
 const SEGMENT = /^[a-zA-Z0-9_.][a-zA-Z0-9_.-]{0,254}$/;
 const USERNAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9]|[._-](?=[a-zA-Z0-9])){1,254}$/;
 const DISPLAY_NAME =
-  /^[\p{L}\p{N}\p{Extended_Pictographic}_][\p{L}\p{M}\p{N}\p{Extended_Pictographic}\u200d\ufe0f _.,'&:+()/@!#\p{Pd}-]{0,254}$/u;
+  /^[\p{L}\p{N}\p{Extended_Pictographic}_](?:[\p{L}\p{M}\p{N}\p{Extended_Pictographic} _.,'&:+()/@!#\p{Pd}-]|\u200d|\ufe0f){0,254}$/u;
 
 const RESERVED_TOP = new Set(
   `- .well-known 404.html 422.html 500.html 502.html 503.html admin api apple-touch-icon.png assets dashboard deploy.html explore favicon.ico favicon.png files

@@ -74,7 +74,15 @@ export const KINDS = {
     bound: 'project_or_group',
     tracksUse: true,
   },
-  deploy_key: { ...NONE, kind: 'deploy_key', issued: true, holder: 'deploy_key', expires: true, tracksUse: true },
+  deploy_key: {
+    ...NONE,
+    kind: 'deploy_key',
+    issued: true,
+    holder: 'deploy_key',
+    expires: true,
+    impliedScopes: ['write_repository'],
+    tracksUse: true,
+  },
   runner_token: {
     ...NONE,
     kind: 'runner_token',

@@ -1,0 +1,96 @@
+// Puts PostgreSQL's handles together: a pool for point queries and transactions, and a smaller one for lists whose
+// statements the server itself stops. Numbers and booleans come back as they do from SQLite.
+import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import pg from 'pg';
+import type { Database, EngineOptions, Queryable } from '../database.ts';
+import type { Link } from '../link-driver.ts';
+import { LinkDriver } from '../link-driver.ts';
+import { migrate } from '../migrate.ts';
+import type { Schema } from '../schema.ts';
+import { runTransaction } from '../transactions.ts';
+import { translatePostgres } from './translate.ts';
+
+const CONNECT_TIMEOUT = 10_000;
+const IDLE_IN_TRANSACTION_TIMEOUT = 60_000;
+const CHANGING = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+const { BOOL, INT8, NUMERIC } = pg.types.builtins;
+
+/** bigint and numeric (what `sum` gives) as numbers, booleans as 0 and 1; all else as pg reads it. */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8 || oid === NUMERIC) return Number;
+    if (oid === BOOL) return (text: string) => (text === 't' ? 1 : 0);
+    return pg.types.getTypeParser(oid, format ?? 'text');
+  },
+};
+
+async function acquire(pool: pg.Pool): Promise<Link> {
+  const client = await pool.connect();
+  return {
+    async run(sql, parameters) {
+      const { rows, command, rowCount } = await client.query(sql, [...parameters]);
+      return { rows, changes: CHANGING.has(command) ? (rowCount ?? 0) : undefined };
+    },
+    release: (broken) => client.release(broken),
+  };
+}
+
+function handle(pool: pg.Pool, begin: string | null, listTimeout: number): Queryable {
+  const source = {
+    acquire: () => acquire(pool),
+    begin,
+    translate: (error: unknown) => translatePostgres(error, listTimeout),
+    close: () => pool.end(),
+  };
+  return new Kysely<Schema>({
+    dialect: {
+      createDriver: () => new LinkDriver(source),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+      createAdapter: () => new PostgresAdapter(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+    },
+  });
+}
+
+/** Opens the PostgreSQL database (15 or newer) of `options.url`. */
+export async function openPostgres(options: EngineOptions): Promise<Database> {
+  const common: pg.PoolConfig = {
+    connectionString: options.url,
+    types,
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    application_name: 'keyward',
+  };
+  const pool = new pg.Pool({
+    ...common,
+    max: options.poolSize,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT,
+  });
+  const listPool = new pg.Pool({
+    ...common,
+    max: Math.max(1, Math.ceil(options.poolSize / 2)),
+    statement_timeout: options.listTimeout,
+  });
+  // An idle connection that the server closes is no accident: the pool makes a new one.
+  for (const each of [pool, listPool]) each.on('error', () => {});
+
+  const main = handle(pool, 'begin isolation level read committed', options.listTimeout);
+  const list = handle(listPool, null, options.listTimeout);
+  try {
+    await migrate((work) => runTransaction(main, work), 'postgres', options.migrations, options.clock);
+  } catch (error) {
+    await Promise.all([pool.end(), listPool.end()]);
+    throw error;
+  }
+  let closing: Promise<void> | null = null;
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([pool.end(), listPool.end()]);
+  };
+  return {
+    engine: 'postgres',
+    read: main,
+    list,
+    tx: (work) => runTransaction(main, work),
+    close: () => (closing ??= closeAll()),
+  };
+}

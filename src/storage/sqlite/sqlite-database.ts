@@ -1,0 +1,58 @@
+// Puts SQLite's three handles together: a read-only connection on the main thread for point queries, the writer thread
+// for transactions, the list process for everything that may take long.
+import { closeSync, openSync } from 'node:fs';
+import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import type { Database, EngineOptions, Queryable } from '../database.ts';
+import { LinkDriver, type LinkSource } from '../link-driver.ts';
+import { migrate } from '../migrate.ts';
+import type { Schema } from '../schema.ts';
+import { runTransaction } from '../transactions.ts';
+import { SqliteConnection } from './connection.ts';
+import { SqliteListReader } from './list-reader.ts';
+import { translateSqlite } from './translate.ts';
+import { SqliteWriter } from './writer.ts';
+
+function handle(source: Omit<LinkSource, 'translate'>): Queryable {
+  return new Kysely<Schema>({
+    dialect: {
+      createDriver: () => new LinkDriver({ ...source, translate: translateSqlite }),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+      createAdapter: () => new SqliteAdapter(),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+    },
+  });
+}
+
+/** Opens the SQLite file at `path`. A new one gets mode 0600, and its journal files take after it. */
+export async function openSqlite(path: string, options: EngineOptions): Promise<Database> {
+  closeSync(openSync(path, 'a', 0o600));
+  const writer = new SqliteWriter(path);
+  const write = handle({ acquire: () => writer.acquire(), begin: 'begin immediate', close: () => writer.close() });
+  try {
+    await migrate((work) => runTransaction(write, work), 'sqlite', options.migrations, options.clock);
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+
+  const reader = new SqliteConnection(path, 'read');
+  const link = { run: reader.run.bind(reader), release: () => {} };
+  const read = handle({ acquire: async () => link, begin: null, close: async () => reader.close() });
+  const lists = new SqliteListReader(path, options.listTimeout);
+  const list = handle({ acquire: () => lists.acquire(), begin: null, close: () => lists.close() });
+  let closing: Promise<void> | null = null;
+  const closeAll = async (): Promise<void> => {
+    await lists.close();
+    // The writer goes last: the last connection to a file folds its write-ahead log into it.
+    await writer.drain();
+    reader.close();
+    await writer.close();
+  };
+  return {
+    engine: 'sqlite',
+    read,
+    list,
+    tx: (work) => runTransaction(write, work),
+    close: () => (closing ??= closeAll()),
+  };
+}

@@ -1,9 +1,7 @@
-// What surrounds a transaction on either engine: work that waits for its commit, and the refusal of one transaction
-// inside another (on SQLite it would wait for itself, on PostgreSQL drain the pool).
+// What surrounds a transaction on either engine: work that waits for its commit, the refusal of one transaction inside
+// another (on SQLite it would wait for itself, on PostgreSQL drain the pool), and the wait for the last one at the end.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Kysely } from 'kysely';
 import type { Queryable, Tx } from './database.ts';
-import type { Schema } from './schema.ts';
 
 type After = () => void | Promise<void>;
 
@@ -20,22 +18,7 @@ export function afterCommit(tx: Tx, after: () => void | Promise<void>): void {
   list.push(after);
 }
 
-/** Runs `work` in a transaction of `handle`, then what waits for its commit. */
-export async function runTransaction<T>(handle: Kysely<Schema>, work: (tx: Tx) => Promise<T>): Promise<T> {
-  if (inside.getStore()?.open) throw new Error('db.tx() inside a transaction: hand the tx down instead');
-  const state = { open: true };
-  const list: After[] = [];
-  let value: T;
-  try {
-    value = await inside.run(state, () =>
-      handle.transaction().execute((tx) => {
-        waiting.set(tx, list);
-        return work(tx);
-      }),
-    );
-  } finally {
-    state.open = false;
-  }
+async function runAll(list: readonly After[]): Promise<void> {
   for (const after of list) {
     try {
       await after();
@@ -43,5 +26,51 @@ export async function runTransaction<T>(handle: Kysely<Schema>, work: (tx: Tx) =
       process.emitWarning(error instanceof Error ? error : String(error), 'AfterCommitWarning');
     }
   }
-  return value;
+}
+
+/** Runs the transactions of one database. */
+export class Transactions {
+  readonly #handle: Queryable;
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(handle: Queryable) {
+    this.#handle = handle;
+  }
+
+  /** Runs `work` in a transaction, then what waits for its commit. */
+  async run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    if (inside.getStore()?.open) throw new Error('db.tx() inside a transaction: hand the tx down instead');
+    if (this.#closed) throw new Error('the database is closed');
+    const list: After[] = [];
+    const running = this.#execute(work, list);
+    this.#running.add(running);
+    try {
+      const value = await running;
+      await runAll(list);
+      return value;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Takes nobody new and waits for those that have begun. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#running);
+  }
+
+  async #execute<T>(work: (tx: Tx) => Promise<T>, list: After[]): Promise<T> {
+    const state = { open: true };
+    try {
+      return await inside.run(state, () =>
+        this.#handle.transaction().execute((tx) => {
+          waiting.set(tx, list);
+          return work(tx);
+        }),
+      );
+    } finally {
+      state.open = false;
+    }
+  }
 }

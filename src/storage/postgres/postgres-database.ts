@@ -3,11 +3,10 @@
 import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
 import type { Database, EngineOptions, Queryable } from '../database.ts';
-import type { Link } from '../link-driver.ts';
-import { LinkDriver } from '../link-driver.ts';
+import { type Link, LinkDriver } from '../link-driver.ts';
 import { migrate } from '../migrate.ts';
 import type { Schema } from '../schema.ts';
-import { runTransaction } from '../transactions.ts';
+import { Transactions } from '../transactions.ts';
 import { translatePostgres } from './translate.ts';
 
 const CONNECT_TIMEOUT = 10_000;
@@ -76,21 +75,23 @@ export async function openPostgres(options: EngineOptions): Promise<Database> {
 
   const main = handle(pool, 'begin isolation level read committed', options.listTimeout);
   const list = handle(listPool, null, options.listTimeout);
+  const transactions = new Transactions(main);
   try {
-    await migrate((work) => runTransaction(main, work), 'postgres', options.migrations, options.clock);
+    await migrate((work) => transactions.run(work), 'postgres', options.migrations, options.clock);
   } catch (error) {
     await Promise.all([pool.end(), listPool.end()]);
     throw error;
   }
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {
+    await transactions.close();
     await Promise.all([pool.end(), listPool.end()]);
   };
   return {
     engine: 'postgres',
     read: main,
     list,
-    tx: (work) => runTransaction(main, work),
+    tx: (work) => transactions.run(work),
     close: () => (closing ??= closeAll()),
   };
 }

@@ -6,7 +6,7 @@ import type { Database, EngineOptions, Queryable } from '../database.ts';
 import { LinkDriver, type LinkSource } from '../link-driver.ts';
 import { migrate } from '../migrate.ts';
 import type { Schema } from '../schema.ts';
-import { runTransaction } from '../transactions.ts';
+import { Transactions } from '../transactions.ts';
 import { SqliteConnection } from './connection.ts';
 import { SqliteListReader } from './list-reader.ts';
 import { translateSqlite } from './translate.ts';
@@ -28,8 +28,9 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   closeSync(openSync(path, 'a', 0o600));
   const writer = new SqliteWriter(path);
   const write = handle({ acquire: () => writer.acquire(), begin: 'begin immediate', close: () => writer.close() });
+  const transactions = new Transactions(write);
   try {
-    await migrate((work) => runTransaction(write, work), 'sqlite', options.migrations, options.clock);
+    await migrate((work) => transactions.run(work), 'sqlite', options.migrations, options.clock);
   } catch (error) {
     await writer.close();
     throw error;
@@ -42,17 +43,17 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   const list = handle({ acquire: () => lists.acquire(), begin: null, close: () => lists.close() });
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {
+    await transactions.close();
     await lists.close();
-    // The writer goes last: the last connection to a file folds its write-ahead log into it.
-    await writer.drain();
     reader.close();
+    // The writer goes last: the last connection to a file folds its write-ahead log into it.
     await writer.close();
   };
   return {
     engine: 'sqlite',
     read,
     list,
-    tx: (work) => runTransaction(write, work),
+    tx: (work) => transactions.run(work),
     close: () => (closing ??= closeAll()),
   };
 }

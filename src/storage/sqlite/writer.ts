@@ -109,15 +109,10 @@ export class SqliteWriter {
     }
   }
 
-  /** Takes nobody new and waits for those in the queue. */
-  async drain(): Promise<void> {
+  /** Takes nobody new, waits for those in the queue, then ends the thread. */
+  async close(): Promise<void> {
     this.#closed = true;
     await this.#tail;
-  }
-
-  /** Drains, then ends the thread, which folds the write-ahead log into the file. */
-  async close(): Promise<void> {
-    await this.drain();
     await this.#thread?.close();
   }
 

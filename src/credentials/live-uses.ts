@@ -1,0 +1,73 @@
+// Which key holds which stream or long poll open right now. Ending a key aborts them after the commit, so a revoked key's
+// clone stops although it began while the key was alive.
+import type { Database } from '../storage/database.ts';
+import { actingUser, type VerifiedCredential } from './verified-credential.ts';
+
+export interface LiveUse {
+  /** aborted when the key ends */
+  readonly signal: AbortSignal;
+  /** the use is over; forget it */
+  done(): void;
+}
+
+interface Entry {
+  readonly controller: AbortController;
+  readonly credentialId: number | null;
+  readonly userId: number | null;
+}
+
+export class LiveUses {
+  readonly #entries = new Set<Entry>();
+
+  /** Registers a use under a credential until `done`. */
+  open(credential: VerifiedCredential): LiveUse {
+    const entry: Entry = {
+      controller: new AbortController(),
+      credentialId: credential.id,
+      userId: actingUser(credential)?.id ?? null,
+    };
+    this.#entries.add(entry);
+    return { signal: entry.controller.signal, done: () => void this.#entries.delete(entry) };
+  }
+
+  /** Ends every use under one of these keys. */
+  cut(credentialIds: readonly number[]): void {
+    const ids = new Set(credentialIds);
+    this.#cutWhere((entry) => entry.credentialId !== null && ids.has(entry.credentialId));
+  }
+
+  /** Ends every use as this user, by password included (block, delete). */
+  cutUser(userId: number): void {
+    this.#cutWhere((entry) => entry.userId === userId);
+  }
+
+  /** Ends everything (shutdown after the drain). */
+  cutAll(): void {
+    this.#cutWhere(() => true);
+  }
+
+  /** How many uses are open; a metric. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  #cutWhere(matches: (entry: Entry) => boolean): void {
+    for (const entry of [...this.#entries])
+      if (matches(entry)) {
+        this.#entries.delete(entry);
+        entry.controller.abort(new Error('the key was ended'));
+      }
+  }
+}
+
+const byDatabase = new WeakMap<Database, LiveUses>();
+
+/** The live uses of the process that works on this database: one for all doors and rooms. */
+export function liveUsesOf(house: { readonly db: Database }): LiveUses {
+  let uses = byDatabase.get(house.db);
+  if (!uses) {
+    uses = new LiveUses();
+    byDatabase.set(house.db, uses);
+  }
+  return uses;
+}

@@ -10,11 +10,13 @@ export type Fault =
   | { readonly code: 'bad_request'; readonly reason: string }
   /** A sentence that GitLab sends without any frame. */
   | { readonly code: 'unprocessable'; readonly reason: string }
-  /** What the request names beside its place is not there; `thing` such as `User`. Null: GitLab's bare `404 Not found`. */
+  /** What the request names beside its place is not there; `thing` such as `User`; null: GitLab's bare `404 Not found`; empty: `404 Not Found`. */
   | { readonly code: 'not_found'; readonly thing: string | null }
   | { readonly code: 'conflict'; readonly reason: string }
   | { readonly code: 'forbidden'; readonly reason: string | null }
   | { readonly code: 'unauthorized' }
+  /** The caller's key lacks what this very request would hand out (reference access-tokens 4.2): one of `scopes` is needed. */
+  | { readonly code: 'insufficient_scope'; readonly scopes: readonly string[] }
   | { readonly code: 'method_not_allowed'; readonly reason: string | null }
   | { readonly code: 'precondition_failed' }
   /** Busy or shutting down; come back after `retryAfter` seconds. */

@@ -68,8 +68,16 @@ export interface RestContext<A extends Action = Action, P extends TObject = TObj
   readonly files: Readonly<Record<string, { readonly filename: string; readonly data: Buffer }>>;
 }
 
+/** What a route may look at to word its own refusal. */
+export interface RefusedAt {
+  readonly services: Services;
+  readonly path: Readonly<Record<string, string>>;
+}
+
 /** What a refusal becomes on one route: a Fault (`unauthorized`, `bad_request` …) instead of the door's usual answer. */
-export type RouteRefusals = Partial<Record<RefusalCode, Fault | ((credential: VerifiedCredential) => Fault)>>;
+export type RouteRefusals = Partial<
+  Record<RefusalCode, Fault | ((credential: VerifiedCredential, at: RefusedAt) => Fault | Promise<Fault>)>
+>;
 
 export interface Route<A extends Action = Action, P extends TObject = TObject> {
   readonly method: Method;

@@ -1,0 +1,151 @@
+// The vocabulary in which routes declare their parameters: TypeBox schemas that also say how a text from a query or form
+// becomes the value. It knows no request; params.ts reads one against these.
+//
+//   params: object({
+//     name: text('Name of the token', { notEmpty: true }),
+//     scopes: stringList('Scopes', { oneOf: SCOPES }),
+//     expires_at: optional(nullable(date('Date from which it is dead'))),
+//     per_level: withDefault(integer('Level', { oneOf: [10, 20] }), 10),
+//   })
+import { type Static, type TObject, type TOptional, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox';
+import type { Visibility } from '../../storage/schema.ts';
+
+/** How a parameter is read; the tag `x-param` of its schema. */
+export type ParamKind =
+  | 'text'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'date'
+  | 'datetime'
+  | 'string_list'
+  | 'integer_list'
+  | 'list'
+  | 'object'
+  | 'json'
+  | 'file';
+
+/** The keywords of our own beside those of JSON Schema. */
+export interface ParamTags {
+  readonly 'x-param'?: ParamKind;
+  /** an empty text is `X is empty` */
+  readonly 'x-not-empty'?: boolean;
+  /** null and an empty text are the value null; without it they count as absent */
+  readonly 'x-nullable'?: boolean;
+}
+
+/** A parameter whose value reaches the handler as T. */
+export type Param<T> = TUnsafe<T>;
+
+function param<T>(kind: ParamKind, schema: Record<string, unknown>): Param<T> {
+  const given = Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));
+  return Type.Unsafe<T>({ ...given, 'x-param': kind });
+}
+
+/** Text. `notEmpty`: blank is `X is empty`; `maxLength` in characters and `pattern`: otherwise `X is invalid`. */
+export function text(
+  description: string,
+  options: { notEmpty?: boolean; maxLength?: number; pattern?: RegExp } = {},
+): Param<string> {
+  return param('text', {
+    type: 'string',
+    description,
+    maxLength: options.maxLength,
+    pattern: options.pattern?.source,
+    'x-not-empty': options.notEmpty,
+  });
+}
+
+/**
+ * A whole number. Anything else, and what overflows the safe integers, `X is invalid`; outside `minimum` and `maximum` or not
+ * among `oneOf`, `X does not have a valid value`.
+ */
+export function integer(
+  description: string,
+  options: { minimum?: number; maximum?: number; oneOf?: readonly number[] } = {},
+): Param<number> {
+  const { minimum, maximum, oneOf: allowed } = options;
+  return param('integer', { type: 'integer', description, minimum, maximum, enum: allowed && [...allowed] });
+}
+
+/** A number with or without a fraction. */
+export function number(description: string, options: { minimum?: number; maximum?: number } = {}): Param<number> {
+  return param('number', { type: 'number', description, ...options });
+}
+
+/** `true`, `false`, `1`, `0`, `t`, `f`, `on`, `off`, `yes`, `no`. */
+export function boolean(description: string): Param<boolean> {
+  return param('boolean', { type: 'boolean', description });
+}
+
+/** `YYYY-MM-DD`, a time behind it is cut off; the handler gets milliseconds at 00:00 UTC (reference access-tokens 3.2). */
+export function date(description: string): Param<number> {
+  return param('date', { type: 'string', format: 'date', description });
+}
+
+/** An ISO 8601 instant (a bare date is 00:00 UTC); the handler gets milliseconds. */
+export function datetime(description: string): Param<number> {
+  return param('datetime', { type: 'string', format: 'date-time', description });
+}
+
+/** One of these texts; another one `X does not have a valid value`. */
+export function oneOf<const T extends string>(allowed: readonly T[], description: string): Param<T> {
+  return param('text', { type: 'string', enum: [...allowed], description });
+}
+
+/** Who may see it: `private`, `internal`, `public`. */
+export function visibility(description = 'Who may see it'): Param<Visibility> {
+  return oneOf(['private', 'internal', 'public'], description);
+}
+
+/** Texts: an array, or one comma-separated string. With `oneOf`, another element is `X does not have a valid value`. */
+export function stringList<const T extends string = string>(
+  description: string,
+  options: { oneOf?: readonly T[]; notEmpty?: boolean } = {},
+): Param<T[]> {
+  const items = options.oneOf ? { type: 'string', enum: [...options.oneOf] } : { type: 'string' };
+  return param('string_list', { type: 'array', items, description, 'x-not-empty': options.notEmpty });
+}
+
+/** Whole numbers: an array, or one comma-separated string. */
+export function integerList(description: string): Param<number[]> {
+  return param('integer_list', { type: 'array', items: { type: 'integer' }, description });
+}
+
+/** An array of objects or other parameters, as JSON or as `a[][b]=c`. An element's error is named `a[0][b] is missing`. */
+export function listOf<T extends TSchema>(item: T, description: string): Param<Static<T>[]> {
+  return param('list', { type: 'array', items: item, description });
+}
+
+/** Any JSON value, handed on as it came. */
+export function anything(description: string): Param<unknown> {
+  return param('json', { description });
+}
+
+/** A file of a multipart body: present it must be, its bytes are in `context.files`. The value is its name. */
+export function file(description: string): Param<string> {
+  return param('file', { type: 'string', format: 'binary', description });
+}
+
+/** The parameters of a route, or a nested `a[b]=c`. */
+export function object<T extends TProperties>(properties: T, description?: string): TObject<T> {
+  return Type.Object(properties, description === undefined ? {} : { description });
+}
+
+/** It may be left out: the handler sees undefined. */
+export function optional<T extends TSchema>(schema: T): TOptional<T> {
+  return Type.Optional(schema);
+}
+
+/** Null, and for everything but text also an empty string, reach the handler as null (to clear a value). */
+export function nullable<T>(schema: Param<T>): Param<T | null> {
+  return Type.Unsafe<T | null>({ ...schema, 'x-nullable': true });
+}
+
+/** It may be left out: the handler sees `value`. */
+export function withDefault<T>(schema: Param<T>, value: T): Param<T> {
+  return Type.Unsafe<T>({ ...schema, default: value });
+}
+
+/** For routes without parameters. */
+export const none = object({});

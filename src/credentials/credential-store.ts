@@ -363,9 +363,3 @@ export async function findSealed(
 export async function dropSealed(tx: Tx, now: number): Promise<void> {
   await tx.deleteFrom('credential_secrets').where('drop_at', '<=', now).execute();
 }
-
-/** The state of the account behind a key; null when there is none. */
-export async function holderState(q: Queryable, userId: number): Promise<User['state'] | null> {
-  const row = await q.selectFrom('users').select('state').where('id', '=', userId).executeTakeFirst();
-  return row?.state ?? null;
-}

@@ -4,7 +4,8 @@ import { SECOND } from '../kernel/clock.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import { afterCommit, type Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
-import { findCredential, holderState, markEnded, scopesOf, setSuccessor } from './credential-store.ts';
+import { findCredential, markEnded, scopesOf, setSuccessor } from './credential-store.ts';
+import { holderState } from './holder-store.ts';
 import { type Issued, issueCredential } from './issue.ts';
 import { liveUsesOf } from './live-uses.ts';
 

@@ -1,0 +1,45 @@
+// Sends the mails that rooms leave in the tasks table, over SMTP. It knows no reason for any mail and writes none itself; a mail
+// that cannot be sent now stays a task and is tried again.
+import { createTransport } from 'nodemailer';
+import type { Secret } from '../kernel/secret.ts';
+
+/** What a `mail` task carries. The text never contains a secret. */
+export interface Mail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+export interface Mailer {
+  /** Hands one mail to the server. Throws with the server's answer code, and without its address or password. */
+  send(mail: Mail): Promise<void>;
+  close(): void;
+}
+
+/** Reads a task's payload. Throws when it is no mail. */
+export function readMail(payload: unknown): Mail {
+  const { to, subject, text } = (payload ?? {}) as Partial<Record<keyof Mail, unknown>>;
+  if (typeof to !== 'string' || typeof subject !== 'string' || typeof text !== 'string')
+    throw new Error('a mail task needs to, subject and text');
+  return { to, subject, text };
+}
+
+/** A mailer over the server of `url` (`smtp://user:password@host:587`, `smtps://…`), sending from `from`. */
+export function createMailer(url: Secret, from: string): Mailer {
+  const transport = createTransport(
+    { url: url.reveal(), pool: true, maxConnections: 2, connectionTimeout: 20_000, socketTimeout: 60_000 },
+    { from },
+  );
+  return {
+    async send(mail) {
+      try {
+        // Automatic mail says so, or out-of-office robots answer it (RFC 3834).
+        await transport.sendMail({ ...mail, headers: { 'Auto-Submitted': 'auto-generated' } });
+      } catch (error) {
+        const { code, responseCode } = error as { code?: string; responseCode?: number };
+        throw new Error(`the mail server did not take the mail: ${[code, responseCode].filter(Boolean).join(' ')}`);
+      }
+    },
+    close: () => transport.close(),
+  };
+}

@@ -1,6 +1,7 @@
 // verify: from a presented text to a proven credential, or to the reason why it is none. It reads and never writes; a dead key
 // is told apart inside the process only. What the key may do is not asked here.
 
+import { timingSafeEqual } from 'node:crypto';
 import { checkDecoy, checkPassword } from '../identity/passwords.ts';
 import { isTokenBot, type User } from '../identity/records.ts';
 import { clearFailures, countFailure, findByLogin, lockedUntil } from '../identity/sign-in-store.ts';
@@ -132,10 +133,10 @@ export function createVerifier(house: House): Verifier {
       const text = cookie.reveal();
       if (!/^[0-9a-f]{32}$/.test(text)) return err(MALFORMED);
       const found = await findByDigest(db.read, digestsOf(SESSION_PURPOSE, text));
-      if (!found || found.row.kind !== 'session') return err(UNKNOWN);
+      if (found?.row.kind !== 'session') return err(UNKNOWN);
       const verified = await judgeRow(found.row, found.user);
       if (!verified.ok) return verified;
-      const csrfProven = csrf !== null && csrfTokenOf(keys, cookie).some((good) => good.reveal() === csrf.reveal());
+      const csrfProven = csrf !== null && csrfTokenOf(keys, cookie).some((good) => isSameText(good, csrf));
       return ok(proven({ ...verified.value, csrfProven }));
     },
 
@@ -151,6 +152,12 @@ export function createVerifier(house: House): Verifier {
 
     flush: () => uses.flush(),
   };
+}
+
+/** Compares in a time that does not tell where the texts differ. */
+function isSameText(one: Secret, other: Secret): boolean {
+  const [a, b] = [Buffer.from(one.reveal()), Buffer.from(other.reveal())];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function identify(row: CredentialRow): DeadCredential['identified'] {

@@ -8,8 +8,8 @@ import { flag, integer, oneOf, optionalInteger, optionalOneOf, someOf, text, typ
 const LEVELS = ['private', 'internal', 'public'] as const;
 /** -1 forbids keys of the type, 0 allows all, another number is the fewest bits. */
 const MAX_KEY_BITS = 16_384;
-/** Letters that all scanners and all clients take in a token's prefix; GitLab's set. */
-const PREFIX = /^[a-zA-Z0-9_+=/@:.-]*$/;
+/** What a token's prefix may hold: the alphabet of tokens themselves, so that verify takes what issue made. */
+const PREFIX = /^[a-zA-Z0-9_-]*$/;
 const INSTANCE_PREFIX = /^(?:[a-zA-Z0-9][a-zA-Z0-9_-]*)?$/;
 const DURATION = /^(?:0|never|(?:\d{1,6}\s?[a-z]{1,7}\s?(?:and\s)?){1,6})?$/i;
 const YEAR_OF_MINUTES = 525_600;

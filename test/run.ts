@@ -1,0 +1,88 @@
+// What `npm test` runs: one PostgreSQL for all, every test file in a process of its own, two at a time. Arguments narrow
+// it to those files and folders. The last line says how many passed and failed; a skipped test, a file without tests and
+// a run without tests count as failures.
+import { readdirSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { inspect } from 'node:util';
+import { type PostgresServer, startPostgres } from './support/postgres.ts';
+
+const FILE_TIMEOUT = 600_000;
+const root = resolve(import.meta.dirname, '..');
+
+interface Outcome {
+  readonly name: string;
+  readonly nesting: number;
+  readonly file?: string;
+  readonly line?: number;
+  readonly skip?: string | boolean;
+  readonly todo?: string | boolean;
+  readonly details: { readonly type?: string; readonly error?: Error & { failureType?: string } };
+}
+
+function testFiles(path: string): string[] {
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts') && !name.includes('node_modules'))
+    .map((name) => join(path, name))
+    .sort();
+}
+
+function tell(outcome: Outcome, why: string): void {
+  const place = outcome.file ? `${relative(root, outcome.file)}:${outcome.line ?? 1}` : '';
+  console.log(`\n✖ ${outcome.name}  ${place}\n${why.replace(/^/gm, '    ')}`);
+}
+
+async function runFiles(files: string[]): Promise<{ passed: number; failed: number }> {
+  let passed = 0;
+  let failed = 0;
+  const stream = run({
+    files,
+    concurrency: 2,
+    isolation: 'process',
+    timeout: FILE_TIMEOUT,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  const isFile = (outcome: Outcome): boolean => outcome.nesting === 0 && files.includes(resolve(root, outcome.name));
+  stream.on('test:pass', (data) => {
+    const outcome = data as Outcome;
+    if (outcome.details.type === 'suite') return;
+    const isDodged = Boolean(outcome.skip) || Boolean(outcome.todo);
+    if (!isDodged && !isFile(outcome)) {
+      passed++;
+      return;
+    }
+    failed++;
+    tell(outcome, isDodged ? 'was skipped or is only planned' : 'holds no test');
+  });
+  stream.on('test:fail', (data) => {
+    const outcome = data as Outcome;
+    const { error } = outcome.details;
+    // A suite, or a file, that fails only because of its tests is told by them.
+    if (error?.failureType === 'subtestsFailed') return;
+    failed++;
+    tell(outcome, inspect(error?.cause ?? error));
+  });
+  stream.on('test:stderr', (data: { message: string }) => process.stderr.write(data.message));
+  await stream.resume().toArray();
+  return { passed, failed };
+}
+
+async function main(): Promise<number> {
+  const given = process.argv.slice(2).map((path) => resolve(path));
+  const files = (given.length > 0 ? given : [join(root, 'test')]).flatMap(testFiles);
+  let server: PostgresServer | undefined;
+  if (!process.env['KEYWARD_TEST_DATABASE_URL']) {
+    server = await startPostgres();
+    process.env['KEYWARD_TEST_DATABASE_URL'] = server.url;
+  }
+  try {
+    const { passed, failed } = files.length > 0 ? await runFiles(files) : { passed: 0, failed: 0 };
+    console.log(`${passed} passed, ${failed} failed`);
+    return failed === 0 && passed > 0 ? 0 : 1;
+  } finally {
+    await server?.stop();
+  }
+}
+
+process.exitCode = await main();

@@ -17,10 +17,18 @@ const READ_USER: readonly Scope[] = ['read_user', 'api', 'read_api'];
 const ADMIN_API: readonly Scope[] = ['api'];
 
 type Partly = Omit<Rule, 'place' | 'admin'> & { admin?: boolean };
-const atInstance = (rule: Partly): Rule => ({ admin: true, ...rule, place: 'instance' });
-const atGroup = (rule: Partly): Rule => ({ admin: true, ...rule, place: 'group' });
-const atNamespace = (rule: Partly): Rule => ({ admin: true, ...rule, place: 'namespace' });
-const atProject = (rule: Partly): Rule => ({ admin: true, ...rule, place: 'project' });
+const atInstance = (rule: Partly): Rule & { readonly place: 'instance' } => ({
+  admin: true,
+  ...rule,
+  place: 'instance',
+});
+const atGroup = (rule: Partly): Rule & { readonly place: 'group' } => ({ admin: true, ...rule, place: 'group' });
+const atNamespace = (rule: Partly): Rule & { readonly place: 'namespace' } => ({
+  admin: true,
+  ...rule,
+  place: 'namespace',
+});
+const atProject = (rule: Partly): Rule & { readonly place: 'project' } => ({ admin: true, ...rule, place: 'project' });
 
 const READ_BY_ANYONE = { effect: 'read', kinds: 'everyone', scopes: READ } as const;
 const ADMIN_READ = { effect: 'read', kinds: 'signed_in', scopes: READ, instance: 'admin' } as const;

@@ -2,8 +2,8 @@
 // proof. Every door asks here, so a rule holds everywhere.
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';
 import { isTokenBot } from '../identity/records.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { isoDate } from '../kernel/clock.ts';
+import { GUEST } from '../identity/roles.ts';
+import { type Clock, isoDate } from '../kernel/clock.ts';
 import { parseFullPath } from '../kernel/names.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { Queryable } from '../storage/database.ts';
@@ -13,6 +13,7 @@ import { heldLevel, isMemberBelow, loadNamespace, loadProject } from './facts-st
 import { type Facts, judge, type Verdict } from './judge.ts';
 import { INSTANCE, type PlaceRef, type UnresolvedPlace } from './place.ts';
 import type { Refusal } from './refusal.ts';
+import type { PlaceType } from './rule.ts';
 
 /** One question: an action, and the place that its rule asks for. Actions of the instance take none. */
 export type Question<A extends Action = Action> =
@@ -56,28 +57,38 @@ async function gather(
   credential: VerifiedCredential,
   question: { readonly action: Action; readonly place?: UnresolvedPlace },
 ): Promise<Facts> {
-  const rule = ruleOf(question.action);
-  if (rule.place === 'instance') return { place: INSTANCE };
-  const place = question.place;
-  if (!place || place.type === 'instance') return NO_FACTS;
+  const type = ruleOf(question.action).place;
+  if (type === 'instance') return { place: INSTANCE };
+  return question.place ? gatherAt(q, clock, credential, type, question.place) : NO_FACTS;
+}
+
+/** The facts of one place, looked up as the type that the rule asks for; `{ place: null }` when there is none. */
+export async function gatherAt(
+  q: Queryable,
+  clock: Clock,
+  credential: VerifiedCredential,
+  type: Exclude<PlaceType, 'instance'>,
+  place: UnresolvedPlace,
+): Promise<Facts> {
+  if (place.type === 'instance') return NO_FACTS;
   const ref = soundRef(place.ref);
   if (ref === null) return NO_FACTS;
   const today = isoDate(clock.now());
   const user = actingUser(credential);
   const shares = user !== null && !isTokenBot(user);
 
-  if (rule.place === 'project') {
+  if (type === 'project') {
     const found = await loadProject(q, ref);
     if (!found) return NO_FACTS;
     const at = { projectId: found.project.id, namespace: found.namespace };
     const level = user ? await heldLevel(q, user.id, at, today, shares) : 0;
     return { place: { type: 'project', ...found, level } };
   }
-  const namespace = await loadNamespace(q, ref, rule.place === 'group' ? 'group' : 'any');
+  const namespace = await loadNamespace(q, ref, type === 'group' ? 'group' : 'any');
   if (!namespace) return NO_FACTS;
   const level = user ? await heldLevel(q, user.id, { projectId: null, namespace }, today, shares) : 0;
-  const memberBelow = shares && level < 10 && (await isMemberBelow(q, user.id, namespace, today));
-  if (rule.place === 'group') return { place: { type: 'group', group: namespace, level, moved: false }, memberBelow };
+  const memberBelow = shares && level < GUEST && (await isMemberBelow(q, user.id, namespace, today));
+  if (type === 'group') return { place: { type: 'group', group: namespace, level, moved: false }, memberBelow };
   return { place: { type: 'namespace', namespace, level, moved: false }, memberBelow };
 }
 

@@ -30,6 +30,7 @@ export interface Schema {
   protected_refs: ProtectedRefTable;
   protected_ref_levels: ProtectedRefLevelTable;
   pushes: PushTable;
+  avatars: AvatarTable;
 }
 
 // ---- storage, settings, tasks, audit -------------------------------------------------------------------------------
@@ -140,6 +141,15 @@ export interface UserEmailTable {
   email: string;
   email_lower: string;
   confirmed_at: number | null;
+  created_at: number;
+}
+
+/** directory/: pictures of users. `data` is base64. */
+export interface AvatarTable {
+  key: string;
+  user_id: number;
+  media_type: string;
+  data: string;
   created_at: number;
 }
 

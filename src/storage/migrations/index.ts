@@ -3,6 +3,7 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../schema.ts';
 import { heart } from './0001-heart.ts';
+import { avatars } from './0002-avatars.ts';
 
 export interface Migration {
   readonly id: number;
@@ -10,4 +11,4 @@ export interface Migration {
   up(q: Kysely<Schema>, engine: 'sqlite' | 'postgres'): Promise<void>;
 }
 
-export const migrations: readonly Migration[] = [heart];
+export const migrations: readonly Migration[] = [heart, avatars];

@@ -12,12 +12,19 @@ import { SqliteListReader } from './list-reader.ts';
 import { translateSqlite } from './translate.ts';
 import { SqliteWriter } from './writer.ts';
 
+/** Kysely would put a queue of its own in front of SQLite; ours know better who may wait for whom, and for how long. */
+class ConcurrentSqliteAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
 function handle(source: Omit<LinkSource, 'translate'>): Queryable {
   return new Kysely<Schema>({
     dialect: {
       createDriver: () => new LinkDriver({ ...source, translate: translateSqlite }),
       createQueryCompiler: () => new SqliteQueryCompiler(),
-      createAdapter: () => new SqliteAdapter(),
+      createAdapter: () => new ConcurrentSqliteAdapter(),
       createIntrospector: (db) => new SqliteIntrospector(db),
     },
   });

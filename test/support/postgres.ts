@@ -20,7 +20,7 @@ const NOBODY = 65534;
 const START_TIMEOUT = 60_000;
 
 /** Ends and removes the server when its starter's end of the pipe closes, however that one died. */
-const GUARD = '"$0" "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$PGDATA"';
+const GUARD = '"$0" "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "${PGDATA%/data}"';
 
 async function nativeFolder(scratch: string, asNobody: boolean): Promise<string> {
   const require = createRequire(import.meta.url);

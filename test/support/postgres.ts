@@ -20,7 +20,7 @@ const NOBODY = 65534;
 const START_TIMEOUT = 60_000;
 
 /** Ends and removes the server when its starter's end of the pipe closes, however that one died. */
-const GUARD = '"$0" "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "${PGDATA%/data}"';
+const GUARD = '"$0" "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$SCRATCH"';
 
 async function nativeFolder(scratch: string, asNobody: boolean): Promise<string> {
   const require = createRequire(import.meta.url);
@@ -85,7 +85,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const native = await nativeFolder(folder, isRoot);
   if (isRoot) await chown(folder, NOBODY, NOBODY);
   const data = join(folder, 'data');
-  const env = { LC_ALL: 'C', PATH: process.env['PATH'], PGDATA: data };
+  const env = { LC_ALL: 'C', PATH: process.env['PATH'], PGDATA: data, SCRATCH: folder };
   const flags = ['-U', 'postgres', '-A', 'trust', '--no-sync', '--no-locale', '-E', 'UTF8'];
   await finished(spawn(join(native, 'bin/initdb'), flags, { ...user, env, cwd: folder }));
 

@@ -31,7 +31,7 @@ function parseEntries(output: Buffer, prefix: string): BlobEntry[] {
     .toString('utf8')
     .split('\0')
     .flatMap((record) => {
-      const match = /^(\d{6}) (tree|blob|commit) ([0-9a-f]+)(?: +(\d+|-))?\t([^]*)$/.exec(record);
+      const match = /^(\d{6}) (tree|blob|commit) ([0-9a-f]+)(?: +(\d+|-))?\t(.*)$/s.exec(record);
       if (!match) return [];
       const path = prefix + match[5]!;
       const [mode, type, id] = [match[1]!, match[2] as TreeEntry['type'], match[3] as ObjectId];
@@ -67,7 +67,7 @@ export async function lookUpPaths(
   const found = new Map<string, BlobEntry>();
   for (let at = 0; at < paths.length; at += 200) {
     const chunk = paths.slice(at, at + 200);
-    const output = await repositories.must(id, ['ls-tree', '-z', '-l', '--full-tree', commitId, '--', ...chunk]);
+    const output = await repositories.must(id, ['ls-tree', '-z', '-l', '-t', '--full-tree', commitId, '--', ...chunk]);
     for (const entry of parseEntries(output, '')) found.set(entry.path, entry);
   }
   return found;

@@ -1,5 +1,6 @@
 // What the doors are given: the house, and the rooms that hold state of their own (repositories on disk, the verifier with its
 // limits, live uses). The composition root makes it once.
+import type { RefusalCounter } from '../audit/refusals.ts';
 import type { LiveUses } from '../credentials/live-uses.ts';
 import type { Verifier } from '../credentials/verify.ts';
 import type { Git } from '../repositories/git.ts';
@@ -11,4 +12,6 @@ export interface Services extends House {
   readonly liveUses: LiveUses;
   readonly git: Git;
   readonly repositories: Repositories;
+  /** refusals of strangers, counted instead of stored one by one */
+  readonly refusals: RefusalCounter;
 }

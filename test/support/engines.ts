@@ -138,3 +138,8 @@ async function makeTemplate(): Promise<string> {
   });
   return name;
 }
+
+/** A migrated PostgreSQL database of its own, for what is no suite over both engines. `drop` throws it away. */
+export async function postgresDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  return freshDatabase(await templateName());
+}

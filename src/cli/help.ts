@@ -1,0 +1,111 @@
+// The commands as people read them. docs/cli.md says more; a test holds that both know the same commands and options.
+import type { ParseArgsOptionsConfig } from 'node:util';
+
+export interface CommandHelp {
+  readonly name: string;
+  readonly usage: string;
+  readonly says: string;
+  readonly options: Readonly<
+    Record<string, { readonly takes: string | null; readonly many?: boolean; readonly says: string }>
+  >;
+}
+
+const JSON_OPTION = { json: { takes: null, says: 'print the answer as JSON' } } as const;
+const PLACE = {
+  user: { takes: 'NAME', says: 'the user (id or user name) that a personal token belongs to' },
+  project: { takes: 'PATH', says: 'the project (id or full path)' },
+  group: { takes: 'PATH', says: 'the group (id or full path)' },
+} as const;
+
+export const COMMANDS: readonly CommandHelp[] = [
+  { name: 'serve', usage: 'serve', says: 'run the server until it is told to stop (SIGTERM)', options: {} },
+  {
+    name: 'token create',
+    usage: 'token create --user NAME | --project PATH | --group PATH [--deploy] --name NAME --scope SCOPE…',
+    says: 'make a key; its secret is printed once',
+    options: {
+      ...PLACE,
+      deploy: { takes: null, says: 'make a deploy token instead of an access token' },
+      name: { takes: 'NAME', says: 'what the key is called' },
+      scope: { takes: 'SCOPE', many: true, says: 'what it may do; repeat it, or separate by commas' },
+      expires: {
+        takes: 'DATE',
+        says: 'the day from which it is dead, YYYY-MM-DD (default: the latest allowed; deploy token: never)',
+      },
+      level: { takes: 'LEVEL', says: 'access level of a project or group token: 10 to 50 (default: 40)' },
+      username: { takes: 'NAME', says: 'user name of a deploy token (default: gitlab+deploy-token-ID)' },
+      description: { takes: 'TEXT', says: 'what it is for' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'token list',
+    usage: 'token list [--user NAME] [--project PATH] [--group PATH] [--kind KIND] [--state STATE]',
+    says: 'list keys, without their secrets',
+    options: {
+      ...PLACE,
+      kind: { takes: 'KIND', says: 'personal_access_token, project_access_token, group_access_token, deploy_token …' },
+      state: { takes: 'STATE', says: 'active, rotating, expired or revoked' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'token rotate',
+    usage: 'token rotate ID [--expires DATE] [--overlap SECONDS]',
+    says: 'replace a key by a new one; the new secret is printed once',
+    options: {
+      expires: { takes: 'DATE', says: 'the day from which the new one is dead (default: in a week)' },
+      overlap: { takes: 'SECONDS', says: 'how long the old one still works (default: 0, at most 2592000)' },
+      ...JSON_OPTION,
+    },
+  },
+  { name: 'token revoke', usage: 'token revoke ID', says: 'end a key now', options: { ...JSON_OPTION } },
+  {
+    name: 'explain',
+    usage: 'explain --credential ID | --token-stdin --action ACTION [--project PATH | --group PATH] [--ref NAME]',
+    says: 'say which of the four locks lets a key in, and which does not',
+    options: {
+      credential: { takes: 'ID', says: 'the key by its id' },
+      'token-stdin': { takes: null, says: 'read the key itself from standard input' },
+      action: { takes: 'ACTION', says: 'such as project:read, repository:pull, repository:push' },
+      project: PLACE.project,
+      group: PLACE.group,
+      ref: { takes: 'NAME', says: 'the branch or tag, for repository:push' },
+      ...JSON_OPTION,
+    },
+  },
+];
+
+/** The options of a command in the form that parseArgs takes. */
+export function optionsOf(name: string): ParseArgsOptionsConfig {
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  const options = Object.entries(command?.options ?? {}).map(([option, { takes, many }]) => [
+    option,
+    { type: takes === null ? 'boolean' : 'string', multiple: many === true },
+  ]);
+  return Object.fromEntries([...options, ['help', { type: 'boolean', short: 'h' }]]) as ParseArgsOptionsConfig;
+}
+
+/** What `keyward help <command>` prints; null when there is no such command. `token` shows all of its commands. */
+export function helpOf(name: string): string | null {
+  const found = COMMANDS.filter((command) => command.name === name || command.name.startsWith(`${name} `));
+  if (found.length === 0) return null;
+  return found.map((command) => `keyward ${command.usage}\n  ${command.says}\n${optionLines(command)}`).join('\n');
+}
+
+function optionLines(command: CommandHelp): string {
+  return Object.entries(command.options)
+    .map(([name, { takes, says }]) => `    ${`--${name}${takes === null ? '' : ` ${takes}`}`.padEnd(22)} ${says}\n`)
+    .join('');
+}
+
+export const HELP = `keyward: a small self-hosted forge whose heart is its keys
+
+${COMMANDS.map((command) => `  keyward ${command.name.padEnd(13)} ${command.says}`).join('\n')}
+  keyward help          this page; "keyward help token create" for one command
+  keyward --version     the version
+
+Every command but serve takes --json. Settings come from KEYWARD_… variables and keyward.toml (docs/settings.md).
+Commands ask the running server, or work on the data folder when none runs. Exit codes: 0 done, 1 refused or failed,
+2 wrong command line or settings, 3 explain says no.
+`;

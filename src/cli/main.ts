@@ -1,0 +1,38 @@
+// The command line's first step: which command is meant. Every command is loaded only when it is asked for, so that `--version`
+// and a token command do not pay for the server.
+import { enableCompileCache } from 'node:module';
+import { join, resolve } from 'node:path';
+import { HELP, helpOf } from './help.ts';
+import { EXIT } from './terminal.ts';
+
+async function run(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  if (command === undefined || command === 'help' || command === '--help' || command === '-h') {
+    const text = command === 'help' && rest.length > 0 ? helpOf(rest.join(' ')) : HELP;
+    if (text === null) return usage(`there is no command "${rest.join(' ')}"`);
+    process.stdout.write(text);
+    return EXIT.ok;
+  }
+  if (command === '--version' || command === 'version') {
+    const { VERSION } = await import('./version.ts');
+    process.stdout.write(
+      rest.includes('--json') ? `${JSON.stringify({ version: VERSION })}\n` : `keyward ${VERSION}\n`,
+    );
+    return EXIT.ok;
+  }
+  if (command === 'serve') return (await import('./serve.ts')).serve(rest);
+  if (command === 'token' || command === 'explain') return (await import('./client.ts')).runClient(argv);
+  return usage(`there is no command "${command}"`);
+}
+
+function usage(problem: string): number {
+  process.stderr.write(`keyward: ${problem}\nRun "keyward help" to see the commands.\n`);
+  return EXIT.usage;
+}
+
+// Compiled code is kept in the data folder, where nobody else can put any; before the first start there is none.
+const data = resolve(process.env['KEYWARD_DATA'] || 'data');
+const { existsSync } = await import('node:fs');
+if (existsSync(join(data, 'tmp'))) enableCompileCache(join(data, 'tmp', 'compile-cache'));
+
+process.exit(await run(process.argv.slice(2)));

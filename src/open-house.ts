@@ -1,0 +1,58 @@
+// Builds what every use of a data folder needs, a server or one command of the command line: keys, database, git, verifier.
+// It opens no door and starts nothing that runs by itself.
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import { liveUsesOf } from './credentials/live-uses.ts';
+import { createVerifier } from './credentials/verify.ts';
+import type { Services } from './doors/services.ts';
+import { type Clock, systemClock } from './kernel/clock.ts';
+import { systemRandom } from './kernel/random.ts';
+import { createGit } from './repositories/git.ts';
+import { createRepositories } from './repositories/repository-files.ts';
+import { openDatabase } from './storage/database.ts';
+import type { House } from './storage/house.ts';
+import { loadInstanceKeys } from './storage/instance-keys.ts';
+
+export interface OpenHouse {
+  readonly services: Services;
+  /** Writes what is pending and closes the database. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** the address that people use */
+  readonly url: string;
+  readonly log: Logger;
+  readonly clock?: Clock;
+}
+
+/** Makes the data folder readable for its owner alone. Throws when it cannot be made. */
+export function prepareDataFolder(data: string): void {
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  chmodSync(data, 0o700);
+  for (const name of ['run', 'tmp', 'repositories']) mkdirSync(join(data, name), { recursive: true, mode: 0o700 });
+}
+
+/** Opens the data folder: makes it on first use, applies migrations. Throws when the database cannot be had. */
+export async function openHouse(config: Config, options: OpenOptions): Promise<OpenHouse> {
+  const { log, clock = systemClock } = options;
+  prepareDataFolder(config.data);
+  const keys = loadInstanceKeys(config.keys);
+  const db = await openDatabase({ url: config.databaseUrl.reveal(), clock });
+  const house: House = { db, clock, random: systemRandom, keys, url: options.url, log };
+  const git = createGit({
+    log: ({ command, code, stderr }) => log.warn({ command, code, stderr }, 'git ended unexpectedly'),
+  });
+  const repositories = createRepositories({ root: join(config.data, 'repositories'), git });
+  const verifier = createVerifier(house);
+  const services: Services = { ...house, verifier, liveUses: liveUsesOf(house), git, repositories };
+  return {
+    services,
+    async close() {
+      await verifier.flush();
+      await db.close();
+    },
+  };
+}

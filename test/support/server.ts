@@ -1,0 +1,191 @@
+// A real server for tests: in this process on a free port with a folder of its own, or as a child process just as people
+// start it. Nothing of it is pretended: real database, real git, real HTTP.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { readConfig } from '../../src/config.ts';
+import type { Services } from '../../src/doors/services.ts';
+import type { Clock } from '../../src/kernel/clock.ts';
+import { startServer as startRealServer } from '../../src/server.ts';
+import { updateSettings } from '../../src/settings/settings.ts';
+import { postgresDatabase } from './engines.ts';
+
+/** The first administrator's token and password on every test server. */
+export const ROOT_TOKEN = 'glpat-RootRootRootRootRoot';
+export const ROOT_PASSWORD = 'a password of root';
+
+export interface StartOptions {
+  /** `sqlite` when left out */
+  readonly engine?: 'sqlite' | 'postgres';
+  /** environment settings, such as KEYWARD_TRUSTED_PROXIES */
+  readonly env?: Readonly<Record<string, string>>;
+  /** instance settings, such as `token_format` */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly clock?: Clock;
+  /** where the JSON log goes; nowhere when left out */
+  readonly log?: (line: string) => void;
+}
+
+export interface ApiOptions {
+  /** sent as PRIVATE-TOKEN */
+  readonly token?: string | null;
+  /** sent as JSON */
+  readonly body?: unknown;
+  /** sent as a form */
+  readonly form?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** parsed when it is JSON, else the text; null when empty */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape, and assert what they find.
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface TestClient {
+  readonly url: string;
+  readonly rootToken: string;
+  readonly rootPassword: string;
+  /** the data folder */
+  readonly data: string;
+  /** Calls `/api/v4` + path, as root when no token is given and as nobody for `token: null`. Redirects are not followed. */
+  api(method: string, path: string, options?: ApiOptions): Promise<ApiAnswer>;
+  /** The same for any path of the server, as nobody unless a token is given. */
+  http(method: string, path: string, options?: ApiOptions): Promise<ApiAnswer>;
+  /** Makes a user with a token of scope `api` (or the given ones) through the API. */
+  user(
+    username: string,
+    scopes?: readonly string[],
+  ): Promise<{ id: number; username: string; token: string; password: string }>;
+  stop(): Promise<void>;
+}
+
+export interface TestServer extends TestClient {
+  readonly services: Services;
+  /** Runs every task that is due now, and answers how many attempts that took. */
+  runTasks(): Promise<number>;
+}
+
+/** Starts a server in this process. Stop it in `after`. */
+export async function startServer(options: StartOptions = {}): Promise<TestServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyward-test-'));
+  const database = options.engine === 'postgres' ? await postgresDatabase() : null;
+  const data = join(folder, 'data');
+  const config = readConfig({ ...settingsOf(data, database?.url), ...options.env }, folder);
+  const sink = options.log ? { write: options.log } : { write: () => {} };
+  const server = await startRealServer(config, {
+    log: pino({ level: options.log ? 'debug' : 'silent' }, sink),
+    clock: options.clock,
+  });
+  const { services } = server;
+  if (options.settings) {
+    const { settings } = options;
+    const changed = await services.db.tx((tx) => updateSettings(tx, settings, services.clock.now()));
+    if (!changed.ok) throw new Error(`bad settings: ${JSON.stringify(changed.error)}`);
+  }
+  return {
+    ...client(server.url, data),
+    services,
+    runTasks: () => server.runTasks(),
+    async stop() {
+      await server.stop();
+      await database?.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts `bin/keyward serve` as a child process; `output()` is all that it printed. */
+export async function spawnServer(
+  options: Pick<StartOptions, 'env'> & { readonly data?: string } = {},
+): Promise<TestClient & { readonly child: ChildProcess; output(): string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyward-test-'));
+  const data = options.data ?? join(folder, 'data');
+  const env = { PATH: process.env['PATH'], HOME: folder, ...settingsOf(data), ...options.env };
+  const program = new URL('../../bin/keyward', import.meta.url).pathname;
+  const child = spawn(process.execPath, [program, 'serve'], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+  const url = await new Promise<string>((resolve, reject) => {
+    const look = () => {
+      const found = /"url":"(http[^"]+)"[^\n]*"msg":"ready"/.exec(output);
+      if (found) resolve(found[1]!);
+    };
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', look);
+    child.on('exit', (code) => reject(new Error(`the server ended with ${code}:\n${output}`)));
+    setTimeout(() => reject(new Error(`the server is not ready after a minute:\n${output}`)), 60_000).unref();
+  });
+  return {
+    ...client(url, data),
+    child,
+    output: () => output,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      await ended;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function settingsOf(data: string, databaseUrl?: string): Record<string, string> {
+  return {
+    KEYWARD_DATA: data,
+    KEYWARD_LISTEN: '127.0.0.1:0',
+    KEYWARD_SSH_LISTEN: 'off',
+    KEYWARD_ROOT_TOKEN: ROOT_TOKEN,
+    KEYWARD_ROOT_PASSWORD: ROOT_PASSWORD,
+    ...(databaseUrl && { KEYWARD_DATABASE_URL: databaseUrl }),
+  };
+}
+
+function client(url: string, data: string): Omit<TestClient, 'stop'> {
+  const http = async (method: string, path: string, options: ApiOptions = {}): Promise<ApiAnswer> => {
+    const headers: Record<string, string> = { ...options.headers };
+    if (options.token) headers['PRIVATE-TOKEN'] = options.token;
+    let body: string | undefined;
+    if (options.body !== undefined) {
+      headers['content-type'] ??= 'application/json';
+      body = JSON.stringify(options.body);
+    } else if (options.form) {
+      headers['content-type'] ??= 'application/x-www-form-urlencoded';
+      body = new URLSearchParams(options.form).toString();
+    }
+    const answer = await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' });
+    const text = await answer.text();
+    const isJson = /\bjson\b/.test(answer.headers.get('content-type') ?? '');
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: text === '' ? null : isJson ? JSON.parse(text) : text,
+      text,
+    };
+  };
+  const api: TestClient['api'] = (method, path, options = {}) =>
+    http(method, `/api/v4${path}`, { ...options, token: options.token === undefined ? ROOT_TOKEN : options.token });
+  return {
+    url,
+    data,
+    rootToken: ROOT_TOKEN,
+    rootPassword: ROOT_PASSWORD,
+    http,
+    api,
+    async user(username, scopes = ['api']) {
+      const password = `the password of ${username}`;
+      const made = await api('POST', '/users', {
+        body: { username, name: username, email: `${username}@example.com`, password, skip_confirmation: true },
+      });
+      if (made.status !== 201) throw new Error(`user ${username}: ${made.status} ${made.text}`);
+      const token = await api('POST', `/users/${made.body.id}/personal_access_tokens`, {
+        body: { name: 'test', scopes },
+      });
+      if (token.status !== 201) throw new Error(`token of ${username}: ${token.status} ${token.text}`);
+      return { id: made.body.id, username, token: token.body.token, password };
+    },
+  };
+}

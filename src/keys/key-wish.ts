@@ -1,0 +1,92 @@
+// What somebody asks of a new key, checked before it is made: name, description, scopes, date. The deeds say the result in
+// the words that their route uses; who may ask at all was decided before.
+import { choosableScopes, isAdminScope, isScope, type Scope } from '../credentials/scopes.ts';
+import type { VerifiedCredential } from '../credentials/verified-credential.ts';
+import { fail } from '../kernel/faults.ts';
+import { err, ok, type Result } from '../kernel/result.ts';
+import type { InstanceSettings } from '../settings/settings.ts';
+import type { StoredKind } from '../storage/schema.ts';
+import { type ExpiryPolicy, newExpiry } from './expiry-dates.ts';
+
+/** What a caller asks of a new key. `expiresAt`: 00:00 UTC of a date; absent or null for the default. */
+export interface KeyWish {
+  readonly name: string;
+  readonly description?: string | null;
+  readonly scopes: readonly string[];
+  readonly expiresAt?: number | null;
+}
+
+/** A wish that may be granted. */
+export interface SoundWish {
+  readonly name: string;
+  readonly description: string | null;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: number | null;
+}
+
+/** field -> what is wrong with it, in the words that follow the field's name. */
+export type WishErrors = Readonly<Record<string, readonly string[]>>;
+
+const LONGEST = 255;
+const TOO_LONG = `is too long (maximum is ${LONGEST} characters)`;
+
+/**
+ * The wish's scopes, each once, in the order given. Fails with `scopes does not have a valid value` when one of them is not
+ * among `choosable` (reference access-tokens 6.1).
+ */
+export function checkedScopes(wish: Pick<KeyWish, 'scopes'>, choosable: readonly Scope[]): Scope[] {
+  const scopes: Scope[] = [];
+  for (const scope of wish.scopes) {
+    if (!isScope(scope) || !choosable.includes(scope))
+      fail({ code: 'invalid_parameters', texts: ['scopes does not have a valid value'] });
+    if (!scopes.includes(scope)) scopes.push(scope);
+  }
+  return scopes;
+}
+
+/** The scopes that may be chosen for a key of this kind under these settings. */
+export function scopesFor(kind: StoredKind, settings: InstanceSettings): readonly Scope[] {
+  return choosableScopes(kind, { deployTokenWriteRepository: settings.deploy_token_write_repository });
+}
+
+/** Checks what a key's record must hold, and gives the date it will have. Scopes that are unknown fail at once. */
+export function checkWish(
+  wish: KeyWish,
+  choosable: readonly Scope[],
+  policy: ExpiryPolicy,
+  now: number,
+): Result<SoundWish, WishErrors> {
+  const scopes = checkedScopes(wish, choosable);
+  const errors: Record<string, string[]> = {};
+  if (wish.name.trim() === '') errors['name'] = ["can't be blank"];
+  else if ([...wish.name].length > LONGEST) errors['name'] = [TOO_LONG];
+  if ([...(wish.description ?? '')].length > LONGEST) errors['description'] = [TOO_LONG];
+  if (scopes.length === 0) errors['scopes'] = ["can't be blank"];
+  const expiry = newExpiry(policy, now, wish.expiresAt);
+  if (!expiry.ok) errors['expires_at'] = [expiry.error];
+  if (Object.keys(errors).length > 0 || !expiry.ok) return err(errors);
+  return ok({ name: wish.name, description: wish.description ?? null, scopes, expiresAt: expiry.value });
+}
+
+/** The errors as one sentence: `Expires at must be before 2027-03-01`. */
+export function wishSentence(errors: WishErrors): string {
+  return Object.entries(errors)
+    .flatMap(([field, texts]) => texts.map((text) => `${capitalised(field)} ${text}`))
+    .join(', ');
+}
+
+function capitalised(field: string): string {
+  const words = field.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/**
+ * Fails unless the caller may put `sudo` and `admin_mode` into a key that he is handed: a signed-in browser and the local
+ * command line may, a token only when it holds that scope itself (reference access-tokens 4.2, lessons R4 and R6).
+ */
+export function demandAdminScopes(credential: VerifiedCredential, scopes: readonly string[]): void {
+  if (credential.kind === 'session' || credential.kind === 'local') return;
+  for (const scope of scopes)
+    if (isScope(scope) && isAdminScope(scope) && !credential.scopes.includes(scope))
+      fail({ code: 'insufficient_scope', scopes: ['sudo'] });
+}

@@ -44,6 +44,7 @@ export const actions = {
   'settings:update': atInstance(ADMIN_WRITE),
   'audit:read': atInstance(ADMIN_READ),
   'metrics:read': atInstance(ADMIN_READ),
+  'catalogue:read': atInstance({ effect: 'read', kinds: 'everyone', scopes: 'any', instance: 'anyone' }),
   'openapi:read': atInstance({ effect: 'read', kinds: 'everyone', scopes: 'any', instance: 'anyone' }),
 
   // -- users
@@ -156,6 +157,8 @@ export const actions = {
     archived: true,
   }),
   'project_access_token:revoke': atProject({ ...MANAGE, roles: MAINTAINER_UP, archived: true }),
+  'project_service_account:read': atProject({ ...LOOK, roles: OWNERS }),
+  'project_service_account:manage': atProject({ effect: 'write', kinds: 'people', scopes: API, roles: OWNERS }),
   'project_deploy_token:list': atProject({ ...LOOK, roles: MAINTAINER_UP }),
   'project_deploy_token:manage': atProject({ ...MANAGE, roles: MAINTAINER_UP, archived: true }),
   'protected_ref:read': atProject({ ...LOOK, roles: MAINTAINER_UP }),

@@ -134,7 +134,7 @@ export function object<T extends TProperties>(properties: T, description?: strin
 
 /** It may be left out: the handler sees undefined. */
 export function optional<T extends TSchema>(schema: T): TOptional<T> {
-  return Type.Optional(schema);
+  return Type.Optional(schema) as TOptional<T>;
 }
 
 /** Null, and for everything but text also an empty string, reach the handler as null (to clear a value). */

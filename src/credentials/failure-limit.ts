@@ -1,0 +1,82 @@
+// How often keys and passwords from one address were wrong lately, over all doors of this process (reference access-tokens 2.4).
+// Past the limit what the address presents is refused unread until its window has drained. It knows no wire.
+import { type Clock, SECOND } from '../kernel/clock.ts';
+import { readSettings } from '../settings/settings.ts';
+import type { Database } from '../storage/database.ts';
+
+const MAX_ADDRESSES = 50_000;
+
+interface Window {
+  startedAt: number;
+  failures: number;
+}
+
+export class FailureLimit {
+  readonly #house: { readonly db: Database; readonly clock: Clock };
+  readonly #windows = new Map<string, Window>();
+
+  constructor(house: { readonly db: Database; readonly clock: Clock }) {
+    this.#house = house;
+  }
+
+  /**
+   * Seconds until the address may present something again, or null when it may now. Ask it only for requests that present a
+   * credential. Reads the settings only for addresses that failed lately.
+   */
+  async blockedFor(ip: string): Promise<number | null> {
+    const key = addressKey(ip);
+    const window = this.#windows.get(key);
+    if (!window) return null;
+    const settings = await readSettings(this.#house.db.read);
+    const endsAt = window.startedAt + settings.failed_authentication_period * SECOND;
+    const now = this.#house.clock.now();
+    if (now >= endsAt) {
+      this.#windows.delete(key);
+      return null;
+    }
+    return window.failures >= settings.failed_authentication_limit ? Math.ceil((endsAt - now) / SECOND) : null;
+  }
+
+  /** Counts one presented credential that was wrong. */
+  failed(ip: string): void {
+    const key = addressKey(ip);
+    const window = this.#windows.get(key);
+    if (window) window.failures += 1;
+    else {
+      // The oldest address goes first: a flood from many addresses costs no more memory than this.
+      if (this.#windows.size >= MAX_ADDRESSES) this.#windows.delete(this.#windows.keys().next().value!);
+      this.#windows.set(key, { startedAt: this.#house.clock.now(), failures: 1 });
+    }
+  }
+
+  /** A right credential came from the address: its count starts again. */
+  succeeded(ip: string): void {
+    if (this.#windows.size > 0) this.#windows.delete(addressKey(ip));
+  }
+}
+
+/** One IPv6 customer has a whole /64, so that is what counts as one address. */
+function addressKey(ip: string): string {
+  const plain = ip.startsWith('::ffff:') ? ip.slice(7) : ip;
+  if (!plain.includes(':')) return plain;
+  const [head = '', tail = ''] = plain.split('%')[0]!.split('::');
+  const left = head.split(':').filter(Boolean);
+  const right = tail.split(':').filter(Boolean);
+  const gap = plain.includes('::') ? Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0') : [];
+  return [...left, ...gap, ...right]
+    .slice(0, 4)
+    .map((part) => part.replace(/^0+(?=.)/, ''))
+    .join(':');
+}
+
+const byDatabase = new WeakMap<Database, FailureLimit>();
+
+/** The limit of the process that works on this database: one for all doors. */
+export function failureLimitOf(house: { readonly db: Database; readonly clock: Clock }): FailureLimit {
+  let limit = byDatabase.get(house.db);
+  if (!limit) {
+    limit = new FailureLimit(house);
+    byDatabase.set(house.db, limit);
+  }
+  return limit;
+}

@@ -1,0 +1,101 @@
+// The HTTP server: limits, request ids, the log line and the answers to what no door takes. The doors are put in as plugins; it
+// knows of none of them more than how to register it.
+import { randomUUID } from 'node:crypto';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { SECOND } from '../kernel/clock.ts';
+import { continueWhenRead } from './http/continue.ts';
+import { type Readiness, registerHealth } from './http/health.ts';
+import { Metrics } from './http/metrics.ts';
+import { loggedUrl } from './http/url-log.ts';
+import { registerMetrics } from './rest/metrics-route.ts';
+import { registerRest } from './rest/plugin.ts';
+import type { Route } from './rest/route.ts';
+import { routes as allRoutes } from './rest/routes/index.ts';
+import type { Services } from './services.ts';
+
+/** A door: registers its routes. Doors that stream bodies add their own content-type parsers inside a scope of their own. */
+export type HttpDoor = (app: FastifyInstance, services: Services) => void | Promise<void>;
+
+export interface HttpServerConfig {
+  /** PEM texts; plain HTTP without */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  /** addresses or networks whose `X-Forwarded-For` counts; none when left out */
+  readonly trustedProxies?: readonly string[];
+  /** doors beside REST, health and metrics: git, web, … */
+  readonly doors?: readonly HttpDoor[];
+  /** another REST table than the whole one, for tests */
+  readonly routes?: readonly Route[];
+}
+
+/** How `/-/readiness` hears that the server is on its way out; set `draining` before the drain begins. */
+export const readinessOf = new WeakMap<FastifyInstance, Readiness>();
+
+/** Makes the server with every door registered; `listen` and `close` are the caller's. Closing turns readiness to 503 first. */
+export async function createHttpServer(services: Services, config: HttpServerConfig = {}): Promise<FastifyInstance> {
+  const app = Fastify({
+    ...(config.tls ? { https: { cert: config.tls.cert, key: config.tls.key, minVersion: 'TLSv1.2' } } : {}),
+    http: { maxHeaderSize: 32 * 1024, headersTimeout: 60 * SECOND },
+    // Pushes and uploads take as long as they take; doors with small bodies have limits of their own.
+    requestTimeout: 0,
+    keepAliveTimeout: 75 * SECOND,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 8192 },
+    exposeHeadRoutes: false,
+    trustProxy: config.trustedProxies?.length ? [...config.trustedProxies] : false,
+    genReqId: () => randomUUID(),
+    // The one line a request gets is written below, without headers.
+    logger: false,
+    frameworkErrors: (_error, request, reply) => void notFound(request, reply),
+  }) as unknown as FastifyInstance;
+  continueWhenRead(app.server);
+  const readiness: Readiness = { draining: false };
+  readinessOf.set(app, readiness);
+  app.addHook('preClose', async () => {
+    readiness.draining = true;
+  });
+
+  const metrics = new Metrics();
+  app.addHook('onClose', async () => metrics.stop());
+  app.addHook('onResponse', async (request, reply) => {
+    const seconds = reply.elapsedTime / 1000;
+    metrics.observe(doorOf(request), request.method, reply.statusCode, seconds);
+    services.log.info(
+      {
+        request_id: request.id,
+        method: request.method,
+        url: loggedUrl(request.raw.url ?? ''),
+        status: reply.statusCode,
+        ip: request.ip,
+        ms: Math.round(seconds * 1000),
+      },
+      'request',
+    );
+  });
+  app.setNotFoundHandler(notFound);
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500;
+    if (status === 500) services.log.error({ err: error, request_id: request.id }, 'a request crashed');
+    const text = status === 500 ? '500 Internal Server Error' : `${status} Error`;
+    return reply.code(status).send({ message: text });
+  });
+
+  registerHealth(app, services, readiness);
+  await registerRest(app, services, config.routes ?? allRoutes);
+  await registerMetrics(app, services, metrics);
+  for (const door of config.doors ?? []) await app.register(async (scope) => door(scope, services));
+  return app;
+}
+
+function notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.code(404);
+  if (request.raw.url?.startsWith('/api/'))
+    return reply.header('content-type', 'application/json').send(Buffer.from('{"error":"404 Not Found"}'));
+  return reply.type('text/plain').send('404 Not Found\n');
+}
+
+function doorOf(request: FastifyRequest): string {
+  const url = request.raw.url ?? '';
+  if (url.startsWith('/api/')) return 'rest';
+  if (url.startsWith('/-/')) return 'instance';
+  return /\/(?:info\/refs|git-upload-pack|git-receive-pack)(?:\?|$)/.test(url) ? 'git' : 'other';
+}

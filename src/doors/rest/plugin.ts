@@ -1,0 +1,171 @@
+// The REST door as a part of the HTTP server: takes every request below its base, finds the route and sends what dispatch
+// decided. Anything thrown becomes an answer here, and only mistakes of ours are logged.
+import multipart from '@fastify/multipart';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { failureLimitOf } from '../../credentials/failure-limit.ts';
+import { splitUrl } from '../http/raw-path.ts';
+import type { Services } from '../services.ts';
+import { type Dispatched, type Door, dispatch, type Exchange } from './dispatch.ts';
+import { CRASH, errorToReply } from './fault-to-reply.ts';
+import { keysetHeaders, pageHeaders } from './pagination.ts';
+import { RefusalAudit } from './refusal-audit.ts';
+import type { Method, RestReply, Route } from './route.ts';
+import { type RouteTable, routeTable } from './router.ts';
+import { error, type WireReply } from './wire-reply.ts';
+
+const METHODS: Readonly<Record<string, Method>> = {
+  GET: 'GET',
+  HEAD: 'GET',
+  POST: 'POST',
+  PUT: 'PUT',
+  PATCH: 'PATCH',
+  DELETE: 'DELETE',
+};
+
+const ALWAYS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
+
+/** Serves `routes` below `base`, such as `/api/v4`. */
+export async function registerRest(
+  app: FastifyInstance,
+  services: Services,
+  routes: readonly Route[],
+  base = '/api/v4',
+): Promise<void> {
+  const table = routeTable(routes);
+  const door: Door = { services, limit: failureLimitOf(services), audit: new RefusalAudit(services) };
+  await app.register(async (scope) => {
+    // Bodies are read by body.ts, after what can be refused without them.
+    scope.removeAllContentTypeParsers();
+    await scope.register(multipart, { throwFileSizeLimit: true });
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    scope.all(`${base}/*`, (request, reply) => answer(door, table, base, request, reply));
+    scope.addHook('onClose', () => door.audit.idle());
+  });
+}
+
+async function answer(
+  door: Door,
+  table: RouteTable,
+  base: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  reply.headers({ ...ALWAYS, 'x-request-id': request.id });
+  try {
+    const exchange = find(door, table, base, request, reply);
+    if ('status' in exchange) return sendWire(reply, exchange);
+    return send(door, exchange, await dispatch(door, exchange), reply);
+  } catch (thrown) {
+    const expected = errorToReply(thrown);
+    if (!expected) door.services.log.error({ err: thrown, request_id: request.id }, 'a REST request crashed');
+    return sendWire(reply, expected ?? CRASH);
+  }
+}
+
+function find(
+  door: Door,
+  table: RouteTable,
+  base: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Exchange | WireReply {
+  const target = request.raw.url ?? '';
+  const { segments, query } = splitUrl(target);
+  const depth = base.split('/').length - 1;
+  // The base is compared as it was sent: an escaped spelling of it is another path.
+  if (segments === null || !target.startsWith(`${base}/`)) return error(404, '404 Not Found');
+  const own = segments.slice(depth);
+  const match = table.find(METHODS[request.method] ?? null, own);
+  if (match === null) return error(404, '404 Not Found');
+  if ('methods' in match) {
+    const allow = match.methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+    return error(405, '405 Not Allowed', { allow: allow.join(', ') });
+  }
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort(new Error('the client left'));
+  });
+  return {
+    request,
+    match,
+    rawPath: target.split('?')[0]!,
+    url: `${door.services.url}${base}/${own.map(encodeURIComponent).join('/')}`,
+    query,
+    ip: request.ip,
+    gone: gone.signal,
+  };
+}
+
+function send(door: Door, exchange: Exchange, dispatched: Dispatched, reply: FastifyReply): FastifyReply {
+  switch (dispatched.type) {
+    case 'wire':
+      return sendWire(reply, dispatched.reply);
+    case 'moved':
+      return reply
+        .code(301)
+        .header('location', dispatched.to)
+        .type('text/plain')
+        .send(`This resource has been moved permanently to ${dispatched.to}`);
+    case 'handler':
+      reply.raw.once('close', dispatched.done);
+      return sendRest(door, exchange, dispatched.context.page, dispatched.reply, reply, dispatched.context.signal);
+  }
+}
+
+function sendRest(
+  door: Door,
+  exchange: Exchange,
+  page: Parameters<typeof pageHeaders>[0],
+  rest: RestReply,
+  reply: FastifyReply,
+  signal: AbortSignal,
+): FastifyReply {
+  switch (rest.type) {
+    case 'json':
+      return sendJson(reply, rest.status, rest.body, rest.headers);
+    case 'page':
+      return sendJson(reply, 200, rest.items, pageHeaders(page, rest.total, exchange.url, exchange.query));
+    case 'keyset':
+      return sendJson(reply, 200, rest.items, keysetHeaders(rest.next, exchange.url, exchange.query));
+    case 'empty':
+      reply.code(rest.status).headers(rest.headers ?? {});
+      return reply.send();
+    case 'stream': {
+      const { body } = rest;
+      reply.code(rest.status).headers(rest.headers);
+      if (typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body);
+      if (exchange.request.method === 'HEAD') {
+        body.destroy();
+        return reply.send();
+      }
+      const stop = (): void => void body.destroy(new Error('ended'));
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+      body.on('error', (thrown) => {
+        if (!signal.aborted) door.services.log.error({ err: thrown }, 'a REST stream broke off');
+      });
+      return reply.send(body);
+    }
+  }
+}
+
+function sendWire(reply: FastifyReply, wire: WireReply): FastifyReply {
+  // A body that nobody read would be taken for the next request of the connection.
+  if (!reply.request.raw.complete && reply.request.raw.headers['content-length'] !== undefined)
+    reply.header('connection', 'close');
+  return sendJson(reply, wire.status, wire.body, wire.headers);
+}
+
+/** As bytes, so that the type stays exactly `application/json` (reference git-and-deploy 4). */
+function sendJson(
+  reply: FastifyReply,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): FastifyReply {
+  return reply
+    .code(status)
+    .header('content-type', 'application/json')
+    .headers(headers)
+    .send(Buffer.from(JSON.stringify(body ?? null)));
+}

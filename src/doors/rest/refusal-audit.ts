@@ -1,0 +1,111 @@
+// What the audit remembers of refusals: one row a minute for each known key, action and place, so that a stale script that asks
+// a thousand times leaves one line; strangers are only counted. It is written after the answer and never holds one up.
+import type { Action } from '../../access/actions.ts';
+import { ruleOf } from '../../access/actions.ts';
+import type { UnresolvedPlace } from '../../access/place.ts';
+import type { Refusal } from '../../access/refusal.ts';
+import { type AuditInput, recordAudit } from '../../audit/record.ts';
+import { findUser } from '../../credentials/holder-store.ts';
+import { actingUser, holderName, type VerifiedCredential } from '../../credentials/verified-credential.ts';
+import { MINUTE } from '../../kernel/clock.ts';
+import type { Services } from '../services.ts';
+
+const MAX_REMEMBERED = 10_000;
+
+const ENTITIES = {
+  project: 'Project',
+  group: 'Group',
+  namespace: 'Group',
+  instance: 'Gitlab::Audit::InstanceScope',
+} as const;
+
+export class RefusalAudit {
+  readonly #services: Services;
+  readonly #recent = new Map<string, number>();
+  readonly #writing = new Set<Promise<void>>();
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** Notes a refusal: a row for a key we know (a living one only when it wanted to change something), else a count. */
+  note(refusal: Refusal, action: Action, place: UnresolvedPlace | null, ip: string): void {
+    const credentialId = refusal.credential?.id ?? refusal.dead?.identified?.id ?? null;
+    if (credentialId === null) {
+      if (refusal.lock === 'alive') this.#services.refusals?.countRefusal({ ip, door: 'rest', code: refusal.code });
+      return;
+    }
+    if (refusal.dead === null && ruleOf(action).effect === 'read') return;
+    const ref = place === null || place.type === 'instance' ? '' : String(place.ref).slice(0, 255);
+    const key = `${credentialId} ${action} ${ref}`;
+    const now = this.#services.clock.now();
+    const last = this.#recent.get(key);
+    if (last !== undefined && now - last < MINUTE) return;
+    if (this.#recent.size >= MAX_REMEMBERED) this.#recent.clear();
+    this.#recent.set(key, now);
+    const writing = this.#write(refusal, action, place, ref, ip).catch((error: unknown) => {
+      this.#services.log.error({ err: error }, 'a refusal was not written to the audit');
+    });
+    this.#writing.add(writing);
+    void writing.finally(() => this.#writing.delete(writing));
+  }
+
+  /** Waits until everything noted is stored (shutdown, tests). */
+  async idle(): Promise<void> {
+    await Promise.all(this.#writing);
+  }
+
+  async #write(
+    refusal: Refusal,
+    action: Action,
+    place: UnresolvedPlace | null,
+    ref: string,
+    ip: string,
+  ): Promise<void> {
+    const { db, clock } = this.#services;
+    const who = refusal.credential ? byCredential(refusal.credential) : await this.#byDead(refusal);
+    await db.tx((tx) =>
+      recordAudit(tx, {
+        ...who,
+        createdAt: clock.now(),
+        door: 'rest',
+        action,
+        result: 'refused',
+        entityType: ENTITIES[place?.type ?? 'instance'],
+        entityId: /^\d{1,15}$/.test(ref) ? Number(ref) : null,
+        entityPath: ref === '' || /^\d+$/.test(ref) ? null : ref,
+        ipAddress: ip,
+        message: `refused: ${refusal.detail}`,
+        details: { lock: refusal.lock, code: refusal.code, ...sudoDetail(refusal.credential) },
+      }),
+    );
+  }
+
+  async #byDead(refusal: Refusal): Promise<Who> {
+    const identified = refusal.dead!.identified!;
+    const user = identified.userId === null ? null : await findUser(this.#services.db.read, identified.userId);
+    return {
+      authorId: identified.userId,
+      authorName: user?.username ?? identified.name,
+      credentialId: identified.id,
+      credentialKind: identified.kind,
+      credentialName: identified.name,
+    };
+  }
+}
+
+type Who = Pick<AuditInput, 'authorId' | 'authorName' | 'credentialId' | 'credentialKind' | 'credentialName'>;
+
+function byCredential(credential: VerifiedCredential): Who {
+  return {
+    authorId: actingUser(credential)?.id ?? null,
+    authorName: holderName(credential),
+    credentialId: credential.id,
+    credentialKind: credential.kind,
+    credentialName: credential.name,
+  };
+}
+
+function sudoDetail(credential: VerifiedCredential | null): Record<string, string> {
+  return credential?.sudoBy ? { sudo_by: credential.sudoBy.username } : {};
+}

@@ -1,0 +1,48 @@
+// Acting as somebody else with the `Sudo` header or parameter (reference access-tokens 2.5): who may, and whom it names.
+import type { IncomingHttpHeaders } from 'node:http';
+import { findUser } from '../../credentials/holder-store.ts';
+import { asSudo } from '../../credentials/sudo.ts';
+import { actingUser, type VerifiedCredential } from '../../credentials/verified-credential.ts';
+import type { User } from '../../identity/records.ts';
+import { isTokenBot } from '../../identity/records.ts';
+import { findByLogin } from '../../identity/sign-in-store.ts';
+import { parseId } from '../../kernel/names.ts';
+import { err, ok, type Result } from '../../kernel/result.ts';
+import type { Queryable } from '../../storage/database.ts';
+import { Repeated, type Tree } from '../http/nested-params.ts';
+import { BLOCKED } from './refusal-to-reply.ts';
+import { insufficientScope, message, type WireReply } from './wire-reply.ts';
+
+/** Whom the request wants to act as, or null. The parameter counts before the header. */
+export function sudoTarget(headers: IncomingHttpHeaders, tree: Tree): string | null {
+  const raw = tree['sudo'] instanceof Repeated ? tree['sudo'].values.at(-1) : tree['sudo'];
+  const text = raw === undefined || raw === null || raw === '' ? String(headers['sudo'] ?? '') : String(raw);
+  return text.trim() === '' ? null : text.trim();
+}
+
+/** The credential acting as `target` (an id or a user name), or the answer that says why not. */
+export async function applySudo(
+  q: Queryable,
+  credential: VerifiedCredential,
+  target: string,
+): Promise<Result<VerifiedCredential, WireReply>> {
+  const caller = actingUser(credential);
+  if (caller === null) return err(message(401, '401 Unauthorized'));
+  if (caller.admin !== 1 || isTokenBot(caller)) return err(message(403, '403 Forbidden - Must be admin to use sudo'));
+  if (credential.kind !== 'personal_access_token')
+    return err(
+      message(403, '403 Forbidden - Must be authenticated using an OAuth or personal access token to use sudo'),
+    );
+  if (!credential.scopes.includes('sudo')) return err(insufficientScope(['sudo']));
+  const user = await findTarget(q, target);
+  if (user === null) return err(message(404, `404 User with ID or username '${target.slice(0, 255)}' Not Found`));
+  if (user.state !== 'active') return err(message(403, BLOCKED));
+  return ok(asSudo(credential, user));
+}
+
+async function findTarget(q: Queryable, target: string): Promise<User | null> {
+  if (target.includes('\0') || target.includes('@') || target.length > 255) return null;
+  const id = /^\d+$/.test(target) ? parseId(target) : null;
+  const user = /^\d+$/.test(target) ? id && (await findUser(q, id)) : await findByLogin(q, target);
+  return user && user.state !== 'deleted' && user.type !== 'ghost' ? user : null;
+}

@@ -61,6 +61,7 @@ export function gitEnvironment(
     GIT_NO_REPLACE_OBJECTS: '1',
     GIT_NO_LAZY_FETCH: '1',
     GIT_LITERAL_PATHSPECS: '1',
+    GIT_DEFAULT_REF_FORMAT: 'files',
   };
   const entries = [...CONFIG, ...config];
   environment['GIT_CONFIG_COUNT'] = String(entries.length);

@@ -70,7 +70,15 @@ export function createRepositories({ root, git }: { root: string; git: Git }): R
     const draft = join(workshop, `${id}-${randomHex(8)}.git`);
     await mkdir(workshop, { recursive: true });
     try {
-      await git.must(['init', '--quiet', '--bare', '--template=', `--initial-branch=${head}`, draft]);
+      await git.must([
+        'init',
+        '--quiet',
+        '--bare',
+        '--template=',
+        '--object-format=sha1',
+        `--initial-branch=${head}`,
+        draft,
+      ]);
       await fill(draft);
       await mkdir(dirname(target), { recursive: true });
       await rename(draft, target);

@@ -116,7 +116,7 @@ export async function receivePack(
     ['core.hooksPath', HOOKS],
     ['receive.maxInputSize', String(request.maxInputSize ?? 0)],
   ] as const;
-  return converse(await start(repositories, id, args, { ...client(request), env, config }), request);
+  return converse(await start(repositories, id, args, { ...client(request), env, config, orderly: true }), request);
 }
 
 /** Serves `git archive --remote` (SSH only). */
@@ -147,8 +147,8 @@ async function start(
   options: GitSpawnOptions,
 ): Promise<GitChild> {
   if (!(await repositories.exists(id))) throw new RepositoryError('repository_missing');
-  const { key, signal, env, config } = options;
-  return repositories.git.spawn([...args, repositories.path(id)], { key, signal, env, config });
+  const { key, signal, env, config, orderly } = options;
+  return repositories.git.spawn([...args, repositories.path(id)], { key, signal, env, config, orderly });
 }
 
 async function converse(child: GitChild, { input, output, error, signal }: StreamRequest): Promise<ServeResult> {

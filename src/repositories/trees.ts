@@ -82,7 +82,7 @@ export async function findFile(
 ): Promise<BlobEntry & { path: TreePath }> {
   const parsed = parseTreePath(path);
   const entry = parsed && (await lookUpPaths(repositories, id, commitId, [parsed])).get(parsed);
-  if (!entry || entry.type !== 'blob') throw new RepositoryError('path_missing', path);
+  if (!parsed || entry?.type !== 'blob') throw new RepositoryError('path_missing', path);
   return { ...entry, path: parsed };
 }
 

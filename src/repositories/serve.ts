@@ -154,21 +154,27 @@ async function start(
 async function converse(child: GitChild, { input, output, error, signal }: StreamRequest): Promise<ServeResult> {
   if (error) child.stderr.pipe(error, { end: false });
   // A client that stops sending, or goes before it has heard all, ends its git; git that ends first lets the input run dry.
-  const gone = new Promise<never>((_, reject) => {
-    input.once('error', reject);
-    input.once('close', () => {
-      if (!input.readableEnded) reject(new Error('the client left before it had sent everything'));
-    });
-  });
-  gone.catch(() => child.kill());
+  let left: Error | undefined;
+  const leave = (error: Error) => {
+    left ??= error;
+    child.kill();
+  };
+  const closed = () => {
+    if (!input.readableEnded) leave(new Error('the client left before it had sent everything'));
+  };
+  input.once('error', leave);
+  input.once('close', closed);
+  // It may have left while git waited for its slot.
+  if (input.destroyed) closed();
   input.pipe(child.stdin);
   const answered = pipeline(child.stdout, output, { end: false });
   answered.catch(() => child.kill());
   const exit = await child.done;
+  input.off('close', closed);
   input.unpipe(child.stdin);
   input.resume();
   await answered;
   signal?.throwIfAborted();
-  if (exit.code === -1) await Promise.race([gone, Promise.resolve()]);
+  if (left) throw left;
   return exit;
 }

@@ -105,7 +105,7 @@ test('a forced push is recognised inside its quarantine, and a quarantine elsewh
 test('a truncated pack and an aborted upload leave no object, no quarantine and no child', async (context) => {
   const room = await openRoom(context);
   await room.repositories.create(1);
-  const push = async (bytes: string, abort: boolean) => {
+  const push = async (bytes: string, abort: boolean | 'close') => {
     const input = new PassThrough();
     const controller = new AbortController();
     const running = receivePack(room.repositories, 1, {
@@ -118,6 +118,7 @@ test('a truncated pack and an aborted upload leave no object, no quarantine and 
     });
     input.write(bytes);
     if (!abort) input.end();
+    else if (abort === 'close') setTimeout(() => input.destroy(), 150);
     else setTimeout(() => controller.abort(new Error('left')), 150);
     return running;
   };
@@ -125,6 +126,7 @@ test('a truncated pack and an aborted upload leave no object, no quarantine and 
   const line = `${(command.length + 4).toString(16).padStart(4, '0')}${command}0000PACK\0\0\0\x02\0\0\0\x05`;
   await push(line, false);
   await assert.rejects(push(line, true), /left/);
+  await assert.rejects(push(line, 'close'), /the client left/);
   assert.equal(room.git.running().stream, 0);
   assert.deepEqual((await readdir(join(room.repositories.path(1), 'objects'))).sort(), ['info', 'pack']);
   assert.deepEqual(await readdir(join(room.repositories.path(1), 'objects', 'pack')), []);

@@ -1,0 +1,90 @@
+// One request and its reply on the wire: the client's address and departure, its body (unpacked when it came as gzip), refusals
+// as plain text, and streams written straight to the socket. It knows no rights.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import type { GitReply } from './replies.ts';
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly ip: string;
+  /** aborted when the client is gone before it heard everything */
+  readonly left: AbortSignal;
+}
+
+/** Takes over a request. */
+export function openExchange(request: IncomingMessage, response: ServerResponse, ip: string): Exchange {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort(new Error('the client left'));
+  });
+  return { request, response, ip, left: controller.signal };
+}
+
+/** Gives a refusal. When a stream has begun already, all that is left is to break it off. */
+export function refuse({ request, response }: Exchange, reply: GitReply): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const body = Buffer.from(`${reply.body}\n`);
+  response.statusCode = reply.status;
+  for (const name of ['Content-Type', 'Cache-Control']) response.removeHeader(name);
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.setHeader('Content-Length', body.length);
+  if (reply.challenge) response.setHeader('WWW-Authenticate', 'Basic realm="GitLab"');
+  if (reply.retryAfter !== undefined) response.setHeader('Retry-After', String(reply.retryAfter));
+  // A client that is still sending a pack hears the answer and the end of the connection, not the end of our patience.
+  if (!request.complete && request.method === 'POST') response.setHeader('Connection', 'close');
+  response.end(body);
+}
+
+/** The headers of a git answer of this type; written with its first byte. */
+export function announce(response: ServerResponse, type: string): void {
+  response.statusCode = 200;
+  response.setHeader('Content-Type', type);
+  response.setHeader('Cache-Control', 'no-cache');
+}
+
+/** The request's body as git shall see it; null for an encoding that git never sends. */
+export function bodyOf(request: IncomingMessage): Readable | null {
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
+  if (encoding === 'identity') return request;
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') return null;
+  const unpacked = createGunzip();
+  pipeline(request, unpacked, () => {});
+  return unpacked;
+}
+
+/** The first `count` bytes of a stream, put back before anybody else reads it. Fewer when it ends before. */
+export async function peek(stream: Readable, count: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  while (size < count) {
+    const chunk = stream.read() as Buffer | null;
+    if (chunk !== null) {
+      chunks.push(chunk);
+      size += chunk.length;
+      continue;
+    }
+    if (stream.readableEnded || stream.destroyed) break;
+    const more = await new Promise<boolean>((done) => {
+      const settle = (result: boolean) => () => {
+        for (const [name, listener] of listeners) stream.off(name, listener);
+        done(result);
+      };
+      const listeners: [string, () => void][] = [
+        ['readable', settle(true)],
+        ['end', settle(false)],
+        ['error', settle(false)],
+        ['close', settle(false)],
+      ];
+      for (const [name, listener] of listeners) stream.on(name, listener);
+    });
+    if (!more) break;
+  }
+  const all = Buffer.concat(chunks);
+  if (all.length > 0) stream.unshift(all);
+  return all.subarray(0, count);
+}

@@ -1,0 +1,89 @@
+// How the git door says no: the one place where a refusal becomes a status and a line of text (reference git-and-deploy 8.4).
+// Always plain text: git shows nothing else.
+import type { Refusal } from '../../access/refusal.ts';
+import type { GitService } from './git-url.ts';
+
+export interface GitReply {
+  readonly status: number;
+  readonly body: string;
+  /** ask for a name and a password */
+  readonly challenge?: boolean;
+  /** seconds */
+  readonly retryAfter?: number;
+}
+
+/** 401: nobody, or wrong credentials; with the challenge, or git would not ask (reference git-and-deploy 8.3 step 0). */
+export function accessDenied(url: string, challenge = true): GitReply {
+  const body =
+    'HTTP Basic: Access denied. If a password was provided for Git authentication, the password was incorrect or ' +
+    "you're required to use a token instead of a password. If a token was provided, it was either incorrect, expired, " +
+    `or improperly scoped. See ${url}/help/topics/git/troubleshooting_git.md#error-on-git-fetch-http-basic-access-denied`;
+  return { status: 401, body, challenge };
+}
+
+export const notFound: GitReply = {
+  status: 404,
+  body: "The project you were looking for could not be found or you don't have permission to view it.",
+};
+export const namespaceNotFound: GitReply = {
+  status: 404,
+  body: 'The namespace you were looking for could not be found.',
+};
+export const noRepository: GitReply = { status: 404, body: 'A repository for this project does not exist yet.' };
+export const commandNotAllowed: GitReply = {
+  status: 403,
+  body: "The command you're trying to execute is not allowed.",
+};
+export const protocolOff: GitReply = { status: 403, body: 'Git access over HTTP is not allowed' };
+
+/** 403 with the time until the address may try again. */
+export function addressBlocked(retryAfter: number): GitReply {
+  return { status: 403, body: 'Too many failed authentication attempts from this IP', retryAfter };
+}
+
+/** 503: come back after `retryAfter` seconds. */
+export function busy(retryAfter: number): GitReply {
+  return { status: 503, body: 'The git server is busy right now. Please try again.', retryAfter };
+}
+
+/** The reply to a refusal of somebody whose credential is genuine. */
+export function refusalReply(refusal: Refusal, service: GitService, url: string): GitReply {
+  const pull = service === 'upload-pack';
+  switch (refusal.code) {
+    case 'malformed':
+    case 'unknown':
+    case 'expired':
+    case 'revoked':
+    case 'holder_blocked':
+    case 'impersonation_disabled':
+    case 'credential_required':
+      return accessDenied(url);
+    case 'scope_missing':
+      return forbidden(pull ? 'You are not allowed to download code.' : 'You are not allowed to upload code.');
+    case 'kind_not_allowed':
+      return forbidden(
+        pull ? 'You are not allowed to download code.' : 'You are not allowed to upload code for this project.',
+      );
+    case 'out_of_reach':
+      return refusal.credential?.holder.type === 'deploy_token' ? accessDenied(url) : forbidden(ofProject(pull));
+    case 'hidden':
+      return notFound;
+    case 'role_too_low':
+    case 'feature_disabled':
+      return forbidden(ofProject(pull));
+    case 'archived':
+      return forbidden("You can't push code to an archived project.");
+    case 'protected':
+      return forbidden(refusal.message ?? ofProject(pull));
+  }
+}
+
+function ofProject(pull: boolean): string {
+  return pull
+    ? 'You are not allowed to download code from this project.'
+    : 'You are not allowed to push code to this project.';
+}
+
+function forbidden(body: string): GitReply {
+  return { status: 403, body };
+}

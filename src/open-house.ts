@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { createRefusalCounter } from './audit/refusals.ts';
 import type { Config } from './config.ts';
 import { liveUsesOf } from './credentials/live-uses.ts';
 import { createVerifier } from './credentials/verify.ts';
@@ -47,11 +48,17 @@ export async function openHouse(config: Config, options: OpenOptions): Promise<O
   });
   const repositories = createRepositories({ root: join(config.data, 'repositories'), git });
   const verifier = createVerifier(house);
-  const services: Services = { ...house, verifier, liveUses: liveUsesOf(house), git, repositories };
+  const refusals = createRefusalCounter({
+    db,
+    clock,
+    onError: (error) => log.warn({ err: error }, 'counted refusals were not stored'),
+  });
+  const services: Services = { ...house, verifier, liveUses: liveUsesOf(house), refusals, git, repositories };
   return {
     services,
     async close() {
       await verifier.flush();
+      await refusals.stop();
       await db.close();
     },
   };

@@ -58,9 +58,8 @@ async function parse(name: string, argv: readonly string[]): Promise<CommandArgu
 }
 
 async function answer(config: Config, name: string, args: CommandArguments): Promise<CommandAnswer> {
-  const { askServer } = await import('../doors/local/ask.ts');
-  const answered = await askServer(config.data, name, args);
-  if (answered !== null) return answered as CommandAnswer;
+  const answered = await askServer(config, name, args);
+  if (answered !== null) return answered;
   const database = config.databaseUrl.reveal();
   if (database.startsWith('sqlite:') && !existsSync(database.slice('sqlite:'.length)))
     return failure(
@@ -75,4 +74,19 @@ async function answer(config: Config, name: string, args: CommandArguments): Pro
   } finally {
     await house.close();
   }
+}
+
+/** The running server's answer; null when none runs on the data folder. */
+async function askServer(config: Config, command: string, args: CommandArguments): Promise<CommandAnswer | null> {
+  const { askLocalDoor } = await import('../doors/local/local-door.ts');
+  let answered: unknown;
+  try {
+    answered = await askLocalDoor(config.data, { type: 'cli', command, args });
+  } catch (error) {
+    if (['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+  const { exit, text, data } = answered as Partial<CommandAnswer>;
+  if (exit === undefined || typeof text !== 'string') throw new Error('the server could not answer; its log says why');
+  return { exit, text, data };
 }

@@ -1,0 +1,161 @@
+// The composition root: builds the rooms, opens the doors, runs what must be done by itself, and ends all of it in order. The
+// only file that sees everything; it decides nothing about any request.
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { readArguments, runCommand } from './cli/commands.ts';
+import { type Address, type Config, derivedUrl } from './config.ts';
+import { createHttpServer, readinessOf } from './doors/http-server.ts';
+import { answerHooks } from './doors/local/hooks.ts';
+import { openLocalDoor } from './doors/local/local-door.ts';
+import type { Services } from './doors/services.ts';
+import { prepareFirstStart } from './first-start.ts';
+import { type Clock, DAY, HOUR, SECOND } from './kernel/clock.ts';
+import type { Secret } from './kernel/secret.ts';
+import { EXPIRY_TASK, expiryTask } from './keys/expiry-task.ts';
+import { RETENTION_TASK, retentionTask } from './keys/retention-task.ts';
+import { createMailer, type Mailer, readMail } from './mail/smtp.ts';
+import { openHouse, prepareDataFolder } from './open-house.ts';
+import { reconcilePushes } from './repositories/push-completion.ts';
+import { createTaskRunner, type TaskHandler } from './tasks/runner.ts';
+
+export interface RunningServer {
+  /** the address that people use */
+  readonly url: string;
+  readonly services: Services;
+  /** the first administrator's password when this start made it up; to be shown once */
+  readonly generatedPassword: Secret | null;
+  /** Runs every task that is due; for tests, which do not wait. Answers how many attempts that took. */
+  runTasks(): Promise<number>;
+  /** Stops taking work, lets running work end for at most 30 seconds, writes what is pending. Calling it again waits for the same end. */
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly log: Logger;
+  readonly clock?: Clock;
+}
+
+/** How long running requests may take to end once the server is told to stop. */
+const DRAIN = 30 * SECOND;
+const TRASH_TASK = 'purge_trash';
+/** How long a deleted repository can still be fetched back from the trash folder by hand. */
+const TRASH_KEPT = 7 * DAY;
+
+/** Binds the address at once, so that the port is known and a taken one is said before anything is touched. */
+async function bind({ host, port }: Address): Promise<NetServer> {
+  const socket = createServer((connection) => connection.destroy());
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'another program listens there' : (error.code ?? error.message);
+      reject(new Error(`cannot listen on ${host}:${port} (KEYWARD_LISTEN): ${why}`));
+    });
+    socket.listen({ host, port }, resolve);
+  });
+  return socket;
+}
+
+function portOf(server: NetServer): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** Starts a server. Throws with a sentence for people when it cannot; nothing is left open then. */
+export async function startServer(config: Config, options: StartOptions): Promise<RunningServer> {
+  const undo: Undo = [];
+  try {
+    return await build(config, options, undo);
+  } catch (error) {
+    await unwind(undo, options.log);
+    throw error;
+  }
+}
+
+/** What ends each thing that was begun, in the order of their beginnings. */
+type Undo = (() => Promise<unknown>)[];
+
+async function unwind(undo: Undo, log: Logger): Promise<void> {
+  for (const step of undo.splice(0).reverse())
+    await step().catch((error: unknown) => log.error({ err: error }, 'a part of the server did not stop cleanly'));
+}
+
+async function build(config: Config, { log, clock }: StartOptions, undo: Undo): Promise<RunningServer> {
+  const socket = await bind(config.listen);
+  undo.push(async () => socket.close());
+  const url = config.url ?? derivedUrl(config, portOf(socket));
+  prepareDataFolder(config.data);
+  // The lock comes before the database: of two servers on one folder, the second must not even look.
+  const local = await openLocalDoor({ dataFolder: config.data, log });
+  undo.push(() => local.close());
+  const house = await openHouse(config, { url, log, clock });
+  undo.push(() => house.close());
+  const { services } = house;
+  const generatedPassword = await prepareFirstStart(services, config);
+  answerHooks(local, services);
+  local.answer('cli', ({ command, args }) => runCommand(services, String(command), readArguments(args)));
+  await reconcilePushes(services);
+  services.refusals.start();
+
+  const mailer = config.smtpUrl && config.mailFrom ? createMailer(config.smtpUrl, config.mailFrom) : null;
+  if (mailer) undo.push(async () => mailer.close());
+  const tasks = createTaskRunner({
+    db: services.db,
+    clock: services.clock,
+    log,
+    handlers: handlersOf(services, mailer),
+    every: { [EXPIRY_TASK]: HOUR, [RETENTION_TASK]: HOUR, [TRASH_TASK]: 6 * HOUR },
+  });
+  undo.push(() => tasks.stop(DRAIN));
+
+  const app = await createHttpServer(services, {
+    tls: config.tls ? { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) } : undefined,
+    trustedProxies: config.trustedProxies,
+    doors: [],
+  });
+  undo.push(() => closeHttp(app, services));
+  await app.ready();
+  await tasks.start();
+  await new Promise<void>((resolve) => app.server.listen(socket, resolve));
+
+  let stopping: Promise<void> | null = null;
+  return {
+    url,
+    services,
+    generatedPassword,
+    runTasks: () => tasks.runDue(),
+    stop: () => (stopping ??= unwind(undo, log)),
+  };
+}
+
+/** What runs by itself. Without a mail server no handler takes `mail`: the mails wait in the tasks table. */
+function handlersOf(services: Services, mailer: Mailer | null): Record<string, TaskHandler> {
+  return {
+    [EXPIRY_TASK]: expiryTask(services),
+    [RETENTION_TASK]: retentionTask(services),
+    [TRASH_TASK]: async () => {
+      await services.repositories.purgeTrash(services.clock.now() - TRASH_KEPT);
+    },
+    ...(mailer && { mail: async (payload: unknown) => mailer.send(readMail(payload)) }),
+  };
+}
+
+/** Lets running requests end, cuts what takes longer, and closes the doors. */
+async function closeHttp(app: FastifyInstance, services: Services): Promise<void> {
+  const readiness = readinessOf.get(app);
+  if (readiness) readiness.draining = true;
+  const { server } = app;
+  if (server.listening) {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    // A kept-alive connection becomes idle when its request ends, and would hold the server open.
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    const late = setTimeout(() => {
+      services.liveUses.cutAll();
+      setTimeout(() => server.closeAllConnections(), SECOND).unref();
+    }, DRAIN);
+    server.closeIdleConnections();
+    await closed;
+    clearInterval(idle);
+    clearTimeout(late);
+  }
+  await app.close();
+}

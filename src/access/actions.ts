@@ -56,6 +56,10 @@ export const actions = {
   'account:read': atInstance({ effect: 'read', kinds: 'people', scopes: READ_USER, instance: 'self' }),
   'account:update': atInstance({ effect: 'write', kinds: 'people', scopes: API, instance: 'self' }),
   'account:change_password': atInstance({ effect: 'write', kinds: 'session_only', scopes: API, instance: 'self' }),
+  // What signing in writes belongs to the password, not to the one who asks: a session without CSRF proof may sign in anew.
+  'session:open': atInstance({ effect: 'read', kinds: 'browsers', scopes: 'any', instance: 'anyone' }),
+  'session:read': atInstance({ effect: 'read', kinds: 'session_only', scopes: 'any', instance: 'self' }),
+  'session:close': atInstance({ effect: 'write', kinds: 'session_only', scopes: 'any', instance: 'self' }),
 
   // -- personal access tokens and what looks across all keys
   'personal_access_token:list': atInstance({ effect: 'read', kinds: 'signed_in', scopes: READ, instance: 'self' }),

@@ -13,6 +13,7 @@ export type KindSetName =
   | 'people'
   | 'humans_and_bots'
   | 'session_only'
+  | 'browsers'
   | 'token_itself'
   | 'git_readers'
   | 'git_writers'

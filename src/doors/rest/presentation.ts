@@ -36,11 +36,11 @@ export function readPresentation(headers: IncomingHttpHeaders, tree: Tree, origi
   // No route of this table takes a job token, so one counts as nothing.
   if (carried !== '' && !JOB_TOKEN.test(carried)) return token(carried);
 
-  const cookie = readCookie(headers.cookie ?? '', SESSION_COOKIE);
+  const cookie = sessionCookie(headers);
   if (cookie === null) return { type: 'nothing' };
   const csrf = String(headers['x-csrf-token'] ?? '');
   const proof = csrf !== '' && isOwnPage(headers, origin) ? new Secret(csrf) : null;
-  return { type: 'session', cookie: new Secret(cookie), csrf: proof };
+  return { type: 'session', cookie, csrf: proof };
 }
 
 function token(text: string): Presentation {
@@ -63,10 +63,13 @@ export function isOwnPage(headers: IncomingHttpHeaders, origin: string): boolean
   return headers.origin === undefined || headers.origin === new URL(origin).origin;
 }
 
-function readCookie(header: string, name: string): string | null {
-  for (const part of header.split(';')) {
+/** The session cookie's text, or null; the first when a browser sends several. */
+export function sessionCookie(headers: { readonly cookie?: string | string[] | undefined }): Secret | null {
+  for (const part of String(headers.cookie ?? '').split(';')) {
     const equals = part.indexOf('=');
-    if (equals !== -1 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim() || null;
+    if (equals === -1 || part.slice(0, equals).trim() !== SESSION_COOKIE) continue;
+    const value = part.slice(equals + 1).trim();
+    return value === '' ? null : new Secret(value);
   }
   return null;
 }

@@ -2,8 +2,9 @@
 // nothing else in the door knows the areas by name.
 import type { Route } from '../route.ts';
 import { instanceRoutes } from './instance.ts';
+import { routes as session } from './session.ts';
 
-const areas: readonly Route[] = [];
+const areas: readonly Route[] = [...session];
 
 /** Every route below `/api/v4`. Order does not matter: fixed segments win over parameters. */
 export const routes: readonly Route[] = [...areas, ...instanceRoutes(() => routes)];

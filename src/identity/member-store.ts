@@ -221,3 +221,25 @@ export async function inheritedLevel(
     .executeTakeFirst();
   return row ? { level: row.access_level, groupName: row.name } : null;
 }
+
+/** Ends the memberships of a user in the groups strictly below a lineage and in all projects of the subtree. */
+export async function deleteMembersBelow(tx: Tx, lineage: string, userId: number): Promise<void> {
+  await tx
+    .deleteFrom('members')
+    .where('user_id', '=', userId)
+    .where((eb) =>
+      eb.or([
+        eb('namespace_id', 'in', eb.selectFrom('namespaces').select('id').where('lineage', 'like', `${lineage}_%`)),
+        eb(
+          'project_id',
+          'in',
+          eb
+            .selectFrom('projects as p')
+            .innerJoin('namespaces as n', 'n.id', 'p.namespace_id')
+            .select('p.id')
+            .where('n.lineage', 'like', `${lineage}%`),
+        ),
+      ]),
+    )
+    .execute();
+}

@@ -31,6 +31,7 @@ export const TRACES: readonly Trace[] = [
   trace('pushes that he made', 'pushes', 'user_id', 'move'),
   trace('his memberships', 'members', 'user_id', 'delete'),
   trace('his addresses', 'user_emails', 'user_id', 'delete'),
+  trace('his pictures', 'avatars', 'user_id', 'delete'),
   trace('his failed passwords', 'password_locks', 'user_id', 'delete'),
   trace('his entries in protected refs', 'protected_ref_levels', 'user_id', 'delete'),
   trace('his personal namespace with all in it', 'namespaces', 'owner_user_id', 'end'),

@@ -1,5 +1,6 @@
 // Deeds on deploy tokens: keys of one project or group that are no user (reference git-and-deploy 5). What is deleted over REST
 // leaves every list; its row stays, revoked, for audit.
+import type { Action } from '../access/actions.ts';
 import type { Allowed } from '../access/allowed.ts';
 import type { Actor } from '../credentials/actor.ts';
 import {
@@ -22,8 +23,10 @@ import { auditKey } from './key-audit.ts';
 import { checkedScopes, type KeyWish, scopesFor } from './key-wish.ts';
 import { fresh, type KeyMade, type RotateWish, rotateKey } from './rotate-key.ts';
 
-type ListProof = Allowed<'project_deploy_token:list'> | Allowed<'group_deploy_token:list'>;
-type ManageProof = Allowed<'project_deploy_token:manage'> | Allowed<'group_deploy_token:manage'>;
+/** The proof for a project, for a group, or for one of the two where a route serves both. */
+type EitherPlace<P extends Action, G extends Action> = Allowed<P> | Allowed<G> | Allowed<P | G>;
+type ListProof = EitherPlace<'project_deploy_token:list', 'group_deploy_token:list'>;
+type ManageProof = EitherPlace<'project_deploy_token:manage', 'group_deploy_token:manage'>;
 
 const USERNAME = /^[a-zA-Z0-9.+_-]+$/;
 const TOO_LONG = 'is too long (maximum is 255 characters)';

@@ -1,6 +1,10 @@
 // Deeds on project and group access tokens (reference access-tokens 4.4, 8): a bot for each, a role within what its maker holds,
 // and only inside the place of the proof: an id of another place is not found (lessons R40).
+import type { Action } from '../access/actions.ts';
 import { type Allowed, capLevel } from '../access/allowed.ts';
+import { loadNamespace, loadProject } from '../access/facts-store.ts';
+import { isOpenTo } from '../access/judge.ts';
+import type { PlaceRef } from '../access/place.ts';
 import type { Actor } from '../credentials/actor.ts';
 import {
   type CredentialFilter,
@@ -18,6 +22,7 @@ import { lineageIds } from '../identity/records.ts';
 import { MAINTAINER } from '../identity/roles.ts';
 import { findUser, updateUser } from '../identity/user-store.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
+import { parseFullPath } from '../kernel/names.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
@@ -29,10 +34,12 @@ import { checkWish, type KeyWish, type SoundWish, scopesFor, wishSentence } from
 import { rotateAccessToken } from './personal-tokens.ts';
 import { fresh, type KeyMade, type RotateWish } from './rotate-key.ts';
 
-type ListProof = Allowed<'project_access_token:list'> | Allowed<'group_access_token:list'>;
-type CreateProof = Allowed<'project_access_token:create'> | Allowed<'group_access_token:create'>;
-type RotateProof = Allowed<'project_access_token:rotate'> | Allowed<'group_access_token:rotate'>;
-type RevokeProof = Allowed<'project_access_token:revoke'> | Allowed<'group_access_token:revoke'>;
+/** The proof for a project, for a group, or for one of the two where a route serves both. */
+type EitherPlace<P extends Action, G extends Action> = Allowed<P> | Allowed<G> | Allowed<P | G>;
+type ListProof = EitherPlace<'project_access_token:list', 'group_access_token:list'>;
+type CreateProof = EitherPlace<'project_access_token:create', 'group_access_token:create'>;
+type RotateProof = EitherPlace<'project_access_token:rotate', 'group_access_token:rotate'>;
+type RevokeProof = EitherPlace<'project_access_token:revoke', 'group_access_token:revoke'>;
 
 /** A token with the role that its bot holds now: 0 once the bot is gone. */
 export interface ResourceToken {
@@ -195,21 +202,51 @@ export async function rotateResourceToken(
   return { ...made, level };
 }
 
-/** Rotates the calling token, when it is one of the place `type` and `placeId`; `unauthorized` when it is of another. */
+/**
+ * Rotates the calling token through the routes of its place. `ref` is an id or path from outside. A place that is missing or
+ * hidden from the bot is `not_found`, another one `unauthorized`, and a person's token has no place at all.
+ */
 export async function rotateOwnResourceToken(
   house: House,
   actor: Actor,
   allowed: Allowed<'own_token:rotate'>,
-  place: KeyPlace,
+  type: KeyPlace['type'],
+  ref: PlaceRef,
   wish: RotateWish,
 ): Promise<ResourceTokenMade> {
-  const row = allowed.credential.id === null ? null : await findIn(house, place, allowed.credential.id);
+  const { credential } = allowed;
+  if (credential.id === null || credential.kind === 'personal_access_token')
+    return fail({ code: 'method_not_allowed', reason: null });
+  const place = await placeSeenBy(house, credential, type, ref);
+  const row = await findIn(house, place, credential.id);
   if (!row) return fail({ code: 'unauthorized' });
   const level = (await withLevels(house, place, [row]))[0]!.level;
   const made = await rotateAccessToken(house, actor, row, wish, allowed.action, (tx) =>
     keepBot(tx, house, place, row, null),
   );
   return { ...made, level };
+}
+
+/** The place of a reference. No role is asked: a bot without `api` may rotate itself, and its own place it may know. */
+async function placeSeenBy(
+  house: House,
+  credential: Actor['credential'],
+  type: KeyPlace['type'],
+  ref: PlaceRef,
+): Promise<KeyPlace> {
+  const sound = typeof ref === 'number' ? ref : parseFullPath(ref);
+  const record =
+    sound === null
+      ? null
+      : type === 'project'
+        ? ((await loadProject(house.db.read, sound))?.project ?? null)
+        : await loadNamespace(house.db.read, sound, 'group');
+  const { reach } = credential;
+  const own =
+    record && reach.type === type && (reach.type === 'project' ? reach.projectId : reach.groupId) === record.id;
+  if (!record || !(own || isOpenTo(credential, record.visibility)))
+    return fail({ code: 'not_found', thing: type === 'project' ? 'Project' : 'Group' });
+  return { type, id: record.id };
 }
 
 /** A rotation needs its bot in place still (lessons R39); the bot is as external as the user who rotates (reference 7.2). */

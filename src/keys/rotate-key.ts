@@ -139,7 +139,7 @@ async function recall(q: Queryable, house: House, call: RepeatableCall | null): 
   if (call === null) return null;
   const answer = await recallAnswer(q, house, call);
   if (answer === null) return null;
-  if (answer === 'conflict') fail({ code: 'conflict', reason: '' });
+  if (answer === 'conflict') fail({ code: 'conflict', reason: '409 Conflict' });
   const kept: { credential: CredentialRow; secret: string } = JSON.parse(answer.reveal());
   return { credential: kept.credential, secret: new Secret(kept.secret) };
 }

@@ -31,8 +31,15 @@ import { findAccount, listAccounts } from './service-account-store.ts';
 
 type Reading = 'service_account:read' | 'group_service_account:read' | 'project_service_account:read';
 type Managing = 'service_account:manage' | 'group_service_account:manage' | 'project_service_account:manage';
-type ReadProof = { [A in Reading]: Allowed<A> }[Reading];
-type ManageProof = { [A in Managing]: Allowed<A> }[Managing];
+/** The proof for one of the places, or for several where a route serves them alike. */
+type ReadProof =
+  | { [A in Reading]: Allowed<A> }[Reading]
+  | Allowed<Reading>
+  | Allowed<Exclude<Reading, 'service_account:read'>>;
+type ManageProof =
+  | { [A in Managing]: Allowed<A> }[Managing]
+  | Allowed<Managing>
+  | Allowed<Exclude<Managing, 'service_account:manage'>>;
 
 /** What a caller says of an account; what is absent is defaulted or stays. */
 export interface AccountWish {

@@ -124,7 +124,7 @@ function sendRest(
     case 'json':
       return sendJson(reply, rest.status, rest.body, rest.headers);
     case 'page':
-      return sendJson(reply, 200, rest.items, pageHeaders(page, rest.total, exchange.url, exchange.query));
+      return sendJson(reply, 200, rest.body ?? rest.items, pageHeaders(page, rest.total, exchange.url, exchange.query));
     case 'keyset':
       return sendJson(reply, 200, rest.items, keysetHeaders(rest.next, exchange.url, exchange.query));
     case 'empty':

@@ -21,7 +21,8 @@ export type RestReply =
       readonly body: unknown;
       readonly headers?: Record<string, string>;
     }
-  | { readonly type: 'page'; readonly items: readonly unknown[]; readonly total: number }
+  /** `body` when the page is not a bare list but lies inside an object */
+  | { readonly type: 'page'; readonly items: readonly unknown[]; readonly total: number; readonly body?: object }
   /** the next page begins after `cursor` (keyset) */
   | { readonly type: 'keyset'; readonly items: readonly unknown[]; readonly next: Record<string, string> | null }
   | { readonly type: 'empty'; readonly status: number; readonly headers?: Record<string, string> }
@@ -42,6 +43,8 @@ export const created = (body: unknown): RestReply => json(body, 201);
 export const noContent = (): RestReply => ({ type: 'empty', status: 204 });
 /** One page of a list; `total` counts all rows. The framework writes the headers of reference access-tokens 3.3. */
 export const paged = (items: readonly unknown[], total: number): RestReply => ({ type: 'page', items, total });
+/** One page of a list that lies inside an object. */
+export const pagedInside = (body: object, total: number): RestReply => ({ type: 'page', items: [], total, body });
 
 export interface Page {
   /** from 1 */

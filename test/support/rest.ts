@@ -36,13 +36,17 @@ export interface RestWorld extends World {
   stop(): Promise<void>;
 }
 
-/** Starts the door over `db`. */
-export async function startRest(db: Database, config: HttpServerConfig = {}): Promise<RestWorld> {
+/** Starts the door over `db`; `url` is the instance's address when it matters. */
+export async function startRest(
+  db: Database,
+  { url, ...config }: HttpServerConfig & { url?: string } = {},
+): Promise<RestWorld> {
   const world = makeWorld(db);
   const log: string[] = [];
   const refusals = createRefusalCounter({ db, clock: world.clock });
   const services = {
     ...world.house,
+    ...(url === undefined ? {} : { url }),
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
     verifier: world.verifier,
     liveUses: liveUsesOf(world.house),
@@ -69,7 +73,9 @@ export async function startRest(db: Database, config: HttpServerConfig = {}): Pr
           agent: false,
           headers: {
             ...(token === undefined ? {} : { 'PRIVATE-TOKEN': token }),
-            ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+            ...(body === undefined || headers['transfer-encoding']
+              ? {}
+              : { 'content-length': String(Buffer.byteLength(body)) }),
             ...headers,
           },
         });

@@ -55,6 +55,12 @@ export async function readBody(request: FastifyRequest, query: Input, limit: num
   }
 }
 
+/** Whether the body may be longer than a stranger's, so that it is worth asking before reading it. */
+export function isLarge(request: FastifyRequest): boolean {
+  const { headers } = request.raw;
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > STRANGER_BODY_LIMIT;
+}
+
 function hasBody(request: FastifyRequest): boolean {
   const { headers } = request.raw;
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
@@ -63,6 +69,7 @@ function hasBody(request: FastifyRequest): boolean {
 async function parseBody(request: FastifyRequest, limit: number): Promise<Pick<Input, 'tree' | 'files'>> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   if (type === 'multipart/form-data') return readMultipart(request, limit);
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw new Unreadable(413, 'Request Entity Too Large');
   const bytes = await readAll(request, limit);
   if (bytes.length === 0) return { tree: emptyTree(), files: {} };
   let text: string;
@@ -79,7 +86,8 @@ async function parseBody(request: FastifyRequest, limit: number): Promise<Pick<I
 async function readAll(request: FastifyRequest, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request.raw as AsyncIterable<Buffer>) {
+  // Leaving the loop early must not destroy the connection: the answer goes over it.
+  for await (const chunk of request.raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limit) throw new Unreadable(413, 'Request Entity Too Large');
     chunks.push(chunk);

@@ -16,7 +16,7 @@ import { parseId } from '../../kernel/names.ts';
 import { err, ok, type Result } from '../../kernel/result.ts';
 import { endFamilyForReuse } from '../../keys/reuse.ts';
 import type { Services } from '../services.ts';
-import { BODY_LIMIT, type Input, readBody, readQuery, STRANGER_BODY_LIMIT } from './body.ts';
+import { BODY_LIMIT, type Input, isLarge, readBody, readQuery, STRANGER_BODY_LIMIT } from './body.ts';
 import { faultToReply, tooManyRequests } from './fault-to-reply.ts';
 import { FIRST_PAGE, pageUrl, readPage } from './pagination.ts';
 import { readParams } from './params.ts';
@@ -60,15 +60,13 @@ const READ_HERE: ReadonlySet<string> = new Set<string>(ACCESS_TOKEN_KINDS);
 export async function dispatch(door: Door, exchange: Exchange): Promise<Dispatched> {
   const { request, query } = exchange;
   const early = readQuery(query);
-  if (request.headers.expect !== undefined) {
-    // The client asks before it sends: what can be said without the body is said now.
-    const presented = readPresentation(request.headers, early.tree, door.services.url);
-    if (presented.type !== 'nothing') {
-      const decided = await admit(door, exchange, early, presented);
-      if (!decided.ok) return decided.error;
-    }
+  const outside = readPresentation(request.headers, early.tree, door.services.url);
+  const named = outside.type !== 'nothing';
+  if (named && (request.headers.expect !== undefined || isLarge(request))) {
+    // The client asks before it sends, or sends much: what can be said without the body is said now.
+    const decided = await admit(door, exchange, early, outside);
+    if (!decided.ok) return decided.error;
   }
-  const named = readPresentation(request.headers, early.tree, door.services.url).type !== 'nothing';
   const input = await readBody(request, early, named ? BODY_LIMIT : STRANGER_BODY_LIMIT);
   const presented = readPresentation(request.headers, input.tree, door.services.url);
   const admitted = await admit(door, exchange, input, presented);

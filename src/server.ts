@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { readArguments, runCommand } from './cli/commands.ts';
 import { type Address, type Config, derivedUrl } from './config.ts';
+import { registerGitHttp } from './doors/git-http/plugin.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
 import { openLocalDoor } from './doors/local/local-door.ts';
@@ -110,7 +111,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const app = await createHttpServer(services, {
     tls: config.tls ? { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) } : undefined,
     trustedProxies: config.trustedProxies,
-    doors: [],
+    doors: [registerGitHttp],
   });
   undo.push(() => closeHttp(app, services));
   await app.ready();

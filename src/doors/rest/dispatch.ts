@@ -103,7 +103,7 @@ async function admit(
   const question = { action: route.action, place: place ?? undefined } as Question;
   const decided = await decide(services.db.read, services.clock, credential, question);
   if (!decided.ok) {
-    door.audit.note(decided.error, route.action, place, exchange.ip);
+    noteRefusal(door, exchange, decided.error, place);
     return err(wire(await refusedReply(services, exchange.match, decided.error, credential)));
   }
   return ok({ credential, allowed: decided.value, place });
@@ -141,9 +141,29 @@ async function prove(
   const dead: DeadCredential = verified.ok ? { code: 'unknown', identified: null } : verified.error;
   if (!verified.ok) limit.failed(exchange.ip);
   const refusal = deadRefusal(dead);
-  door.audit.note(refusal, exchange.match.route.action, place, exchange.ip);
+  noteRefusal(door, exchange, refusal, place);
   if (dead.code === 'revoked') await noticeReuse(services, exchange, dead);
   return err(refusalToReply(refusal));
+}
+
+/** For support and audit: why, which key, and what it asked for (reference access-tokens 2.3). Strangers are only counted. */
+function noteRefusal(door: Door, exchange: Exchange, refusal: Refusal, place: UnresolvedPlace | null): void {
+  const { action } = exchange.match.route;
+  const identified = refusal.credential?.id ?? refusal.dead?.identified?.id ?? null;
+  if (identified !== null)
+    door.services.log.info(
+      {
+        request_id: exchange.request.id,
+        reason: refusal.code,
+        lock: refusal.lock,
+        credential_id: identified,
+        credential_kind: refusal.credential?.kind ?? refusal.dead?.identified?.kind,
+        action,
+        accepted_scopes: refusal.acceptedScopes,
+      },
+      'refused',
+    );
+  door.audit.note(refusal, action, place, exchange.ip);
 }
 
 /** A revoked token that asks to be rotated was stolen or cloned: its family dies (reference access-tokens 7.3). */
@@ -183,7 +203,7 @@ async function perform(door: Door, exchange: Exchange, input: Input, admitted: A
   services.verifier.used(credential, exchange.ip);
 
   const at: Place = allowed.place;
-  if (at.type === 'project' && at.moved) {
+  if (at.type === 'project' && at.moved && path['id'] !== undefined) {
     if (route.method !== 'GET') return wire(message(405, 'Non GET methods are not allowed for moved projects'));
     return { type: 'moved', to: pageUrl(movedUrl(services, route, path, at.project.id), exchange.query, {}) };
   }

@@ -151,7 +151,8 @@ function sendRest(
 
 function sendWire(reply: FastifyReply, wire: WireReply): FastifyReply {
   // A body that nobody read would be taken for the next request of the connection.
-  if (!reply.request.raw.complete && reply.request.raw.headers['content-length'] !== undefined)
+  const { complete, headers } = reply.request.raw;
+  if (!complete && (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined))
     reply.header('connection', 'close');
   return sendJson(reply, wire.status, wire.body, wire.headers);
 }

@@ -51,7 +51,8 @@ export function text(
     type: 'string',
     description,
     maxLength: options.maxLength,
-    pattern: options.pattern?.source,
+    // Compiled here so that a pattern that does not fit Unicode mode fails at start and not in a request.
+    pattern: options.pattern && new RegExp(options.pattern.source, 'u').source,
     'x-not-empty': options.notEmpty,
   });
 }

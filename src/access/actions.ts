@@ -60,6 +60,7 @@ export const actions = {
   'session:open': atInstance({ effect: 'read', kinds: 'browsers', scopes: 'any', instance: 'anyone' }),
   'session:read': atInstance({ effect: 'read', kinds: 'session_only', scopes: 'any', instance: 'self' }),
   'session:close': atInstance({ effect: 'write', kinds: 'session_only', scopes: 'any', instance: 'self' }),
+  'sudo:use': atInstance({ effect: 'write', kinds: 'sudoers', scopes: ['sudo'], instance: 'admin' }),
 
   // -- personal access tokens and what looks across all keys
   'personal_access_token:list': atInstance({ effect: 'read', kinds: 'signed_in', scopes: READ, instance: 'self' }),
@@ -98,6 +99,9 @@ export const actions = {
     visibility: true,
   }),
   'group:list': atInstance({ ...READ_BY_ANYONE, instance: 'anyone' }),
+  // the parent or namespace of a new one is in the body: `subgroup:create` or `group:create`, `project:create` are asked next
+  'group:new': atInstance({ ...MANAGE, instance: 'self' }),
+  'project:new': atInstance({ ...MANAGE, instance: 'self' }),
   'group:create': atInstance({ effect: 'write', kinds: 'people', scopes: API, instance: 'group_creator' }),
   'group:read': atGroup({ ...READ_BY_ANYONE, roles: GUEST_UP, visibility: true }),
   'group:update': atGroup({ ...MANAGE, roles: OWNERS }),

@@ -23,11 +23,13 @@ import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { ofGroup, ofProject } from './entities.ts';
 
-type Managing = Allowed<'project_members:manage'> | Allowed<'group_members:manage'>;
-type Leaving = Allowed<'project_members:leave'> | Allowed<'group_members:leave'>;
+export type ManagingAction = 'project_members:manage' | 'group_members:manage';
+export type RemovingAction = ManagingAction | 'project_members:leave' | 'group_members:leave';
+type Managing = Allowed<ManagingAction>;
+type Removing = Allowed<RemovingAction>;
 
 /** The place of a member deed or list, as the store knows it. */
-export function memberPlaceOf(place: Managing['place'] | Leaving['place']): MemberPlace {
+export function memberPlaceOf(place: Managing['place']): MemberPlace {
   return place.type === 'project'
     ? { type: 'project', projectId: place.project.id, namespace: place.namespace }
     : { type: 'group', namespace: place.group };
@@ -120,7 +122,7 @@ export async function changeMember(
 export async function removeMember(
   house: House,
   actor: Actor,
-  allowed: Managing | Leaving,
+  allowed: Removing,
   userId: number,
   keepBelow = false,
 ): Promise<void> {
@@ -129,7 +131,7 @@ export async function removeMember(
   const today = isoDate(house.clock.now());
   const place = memberPlaceOf(allowed.place);
   await house.db.tx(async (tx) => {
-    const { member, user } = await existing(tx, leaving ? null : (allowed as Managing), place, userId, today);
+    const { member, user } = await existing(tx, leaving ? null : allowed, place, userId, today);
     await keepAnOwner(tx, place, member, today);
     if (!(await deleteMember(tx, member.id))) fail(NO_MEMBER);
     if (place.type === 'group' && !keepBelow) await deleteMembersBelow(tx, place.namespace.lineage, userId);
@@ -147,7 +149,7 @@ async function lockPlace(tx: Tx, place: MemberPlace): Promise<void> {
 /** The membership and its user, with the place locked; 403 for bots and for members above the caller. */
 async function existing(
   tx: Tx,
-  allowed: Managing | null,
+  allowed: Pick<Managing, 'place' | 'asAdmin'> | null,
   place: MemberPlace,
   userId: number,
   today: string,
@@ -189,7 +191,7 @@ async function record(
   tx: Tx,
   house: House,
   actor: Actor,
-  allowed: Managing | Leaving,
+  allowed: Pick<Removing, 'action' | 'place'>,
   user: User,
   what: string,
   details: Record<string, unknown>,

@@ -2,7 +2,7 @@
 // invites (a proof of its own) and cannot give more than he holds.
 import { type Allowed, capLevel } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
-import { lineageIds } from '../identity/records.ts';
+import { lineageIds, type Share } from '../identity/records.ts';
 import { deleteShare, insertShare } from '../identity/share-store.ts';
 import { isoDate } from '../kernel/clock.ts';
 import { fail } from '../kernel/faults.ts';
@@ -31,7 +31,7 @@ export async function share(
   allowed: Sharing,
   invited: Allowed<'group:read'>,
   wish: ShareWish,
-): Promise<void> {
+): Promise<Share> {
   const { entity, at, lineage } = target(allowed);
   const { group } = invited.place;
   const now = house.clock.now();
@@ -43,7 +43,7 @@ export async function share(
       code: 'conflict',
       reason: `${entity.entityType} cannot be shared with the group it is in or one of its ancestors.`,
     });
-  await house.db.tx(async (tx) => {
+  return house.db.tx(async (tx) => {
     const row = await insertShare(tx, at, { groupId: group.id, level: wish.level, expiresAt: wish.expiresAt, now });
     if (!row)
       fail({
@@ -59,6 +59,7 @@ export async function share(
       message: `Invited group ${group.full_path}`,
       details: { access_level: wish.level, expires_at: wish.expiresAt },
     });
+    return row;
   });
 }
 

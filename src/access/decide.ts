@@ -1,5 +1,6 @@
 // The one place where a credential meets a question: resolves the place, gathers the facts, asks the judge, and makes the
 // proof. Every door asks here, so a rule holds everywhere.
+import { creatorOf } from '../credentials/deploy-key-creator.ts';
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';
 import { isTokenBot } from '../identity/records.ts';
 import { GUEST } from '../identity/roles.ts';
@@ -9,6 +10,7 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import type { Queryable } from '../storage/database.ts';
 import { type Action, type ActionAt, ruleOf } from './actions.ts';
 import { type Allowed, allow } from './allowed.ts';
+import { findGrant } from './deploy-key-store.ts';
 import { heldLevel, isMemberBelow, loadNamespace, loadProject } from './facts-store.ts';
 import { type Facts, judge, type Verdict } from './judge.ts';
 import { INSTANCE, type PlaceRef, type UnresolvedPlace } from './place.ts';
@@ -82,7 +84,9 @@ export async function gatherAt(
     if (!found) return NO_FACTS;
     const at = { projectId: found.project.id, namespace: found.namespace };
     const level = user ? await heldLevel(q, user.id, at, today, shares) : 0;
-    return { place: { type: 'project', ...found, level } };
+    const facts: Facts = { place: { type: 'project', ...found, level } };
+    if (credential.holder.type !== 'deploy_key') return facts;
+    return { ...facts, deployKey: await deployKeyFacts(q, clock, credential, found.project.id) };
   }
   const namespace = await loadNamespace(q, ref, type === 'group' ? 'group' : 'any');
   if (!namespace) return NO_FACTS;
@@ -90,6 +94,23 @@ export async function gatherAt(
   const memberBelow = shares && level < GUEST && (await isMemberBelow(q, user.id, namespace, today));
   if (type === 'group') return { place: { type: 'group', group: namespace, level, moved: false }, memberBelow };
   return { place: { type: 'namespace', namespace, level, moved: false }, memberBelow };
+}
+
+/** Where the key is enabled and may push, and whether its creator could push there himself now (reference git-and-deploy 6.5). */
+async function deployKeyFacts(
+  q: Queryable,
+  clock: Clock,
+  credential: VerifiedCredential,
+  projectId: number,
+): Promise<NonNullable<Facts['deployKey']>> {
+  const grant = credential.id === null ? null : await findGrant(q, credential.id, projectId);
+  const canPush = grant?.can_push === 1;
+  const creator = canPush ? creatorOf(credential) : null;
+  const creatorMayPush =
+    creator !== null &&
+    (await weigh(q, clock, creator, { action: 'repository:push', place: { type: 'project', ref: projectId } })).verdict
+      .refusal === null;
+  return { enabled: grant !== null, canPush, creatorMayPush };
 }
 
 function soundRef(ref: PlaceRef): PlaceRef | null {

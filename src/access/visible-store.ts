@@ -1,6 +1,7 @@
 // The second question: which places would `decide` allow? The same rules as one SQL condition, so that a list holds just what
 // each row would answer alone; a property test on random worlds holds `list == filter(decide)`.
 import { type RawBuilder, sql } from 'kysely';
+import { creatorOf } from '../credentials/deploy-key-creator.ts';
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';
 import { isTokenBot } from '../identity/records.ts';
 import { GUEST } from '../identity/roles.ts';
@@ -36,7 +37,11 @@ export function visibleProjects(
   const member = admin || itself ? reach : all([reach, held(from(GUEST))]);
 
   const ways: Condition[] = [];
-  if (itself) ways.push(reach);
+  if (credential.holder.type === 'deploy_key' && rule.effect === 'write') {
+    const creator = creatorOf(credential);
+    if (creator)
+      ways.push(all([enabledProjects(credential, true), visibleProjects(clock, creator, 'repository:push')]));
+  } else if (itself) ways.push(reach);
   else {
     if (rule.roles?.length) ways.push(all([reach, held(rule.roles)]));
     if (admin && rule.admin) ways.push(reach);
@@ -95,7 +100,14 @@ function openCondition(credential: VerifiedCredential, column: RawBuilder<unknow
   return internal ? sql<boolean>`${column} in ('public', 'internal')` : sql<boolean>`${column} = 'public'`;
 }
 
-function projectReach({ reach }: VerifiedCredential): Condition {
+/** Projects in which a deploy key is enabled; with `toPush` those in which it may push. */
+function enabledProjects(credential: VerifiedCredential, toPush: boolean): Condition {
+  return sql<boolean>`exists (select 1 from deploy_key_projects d where d.credential_id = ${credential.id}
+    and d.project_id = p.id and d.can_push >= ${toPush ? 1 : 0})`;
+}
+
+function projectReach(credential: VerifiedCredential): Condition {
+  const { reach } = credential;
   switch (reach.type) {
     case 'everything':
       return ALWAYS;
@@ -104,7 +116,7 @@ function projectReach({ reach }: VerifiedCredential): Condition {
     case 'group':
       return sql<boolean>`n.lineage like ${`%/${reach.groupId}/%`}`;
     case 'enabled_projects':
-      return NEVER;
+      return enabledProjects(credential, false);
   }
 }
 

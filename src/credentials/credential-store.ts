@@ -264,7 +264,7 @@ export async function markEnded(
   return row ?? null;
 }
 
-/** Ends every key that matches and is alive at `at`; gives what it ended. */
+/** Ends every key that matches and is alive at `at`; gives what it ended. By user: all but deploy keys, which outlive him. */
 export async function markManyEnded(
   tx: Tx,
   which: { userId?: number; projectIds?: readonly number[]; groupIds?: readonly number[]; familyId?: number },
@@ -278,7 +278,9 @@ export async function markManyEnded(
     .where((eb) => eb.or([eb('ended_at', 'is', null), eb('ended_at', '>', at)]))
     .where((eb) =>
       eb.or([
-        ...(which.userId !== undefined ? [eb('user_id', '=', which.userId)] : []),
+        ...(which.userId !== undefined
+          ? [eb.and([eb('user_id', '=', which.userId), eb('kind', '!=', 'deploy_key')])]
+          : []),
         ...(which.projectIds?.length ? [eb('project_id', 'in', which.projectIds)] : []),
         ...(which.groupIds?.length ? [eb('group_id', 'in', which.groupIds)] : []),
         ...(which.familyId !== undefined ? [eb('family_id', '=', which.familyId)] : []),
@@ -313,6 +315,7 @@ export async function forgetCredentials(tx: Tx, ids: readonly number[], now: num
     .where('forgotten_at', 'is', null)
     .execute();
   await tx.deleteFrom('credential_secrets').where('credential_id', 'in', ids).execute();
+  await tx.deleteFrom('ssh_keys').where('credential_id', 'in', ids).execute();
 }
 
 /** Gives a deploy token its user name. */

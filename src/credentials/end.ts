@@ -3,7 +3,7 @@
 import { afterCommit, type Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { EndReason } from '../storage/schema.ts';
-import { type Credential, markEnded, markManyEnded } from './credential-store.ts';
+import { type Credential, forgetCredentials, markEnded, markManyEnded } from './credential-store.ts';
 import { liveUsesOf } from './live-uses.ts';
 
 /** Ends one key now, an overlap that lies ahead included. True when this call ended it, false when it was ended already. */
@@ -13,9 +13,15 @@ export async function endCredential(tx: Tx, house: House, id: number, reason: En
   return row !== null;
 }
 
-/** Ends every key a user holds, sessions included, and cuts what he has open. */
+/**
+ * Ends every key a user holds, sessions included, and cuts what he has open. His deploy keys live on: they are the projects'
+ * (reference git-and-deploy 6.5). His SSH keys are forgotten, so that their bodies are free again.
+ */
 export async function endAllOfUser(tx: Tx, house: House, userId: number, reason: EndReason): Promise<Credential[]> {
-  const rows = await markManyEnded(tx, { userId }, house.clock.now(), reason);
+  const now = house.clock.now();
+  const rows = await markManyEnded(tx, { userId }, now, reason);
+  const sshKeyIds = rows.filter((row) => row.kind === 'user_ssh_key').map((row) => row.id);
+  await forgetCredentials(tx, sshKeyIds, now);
   afterCommit(tx, () => liveUsesOf(house).cutUser(userId));
   return rows;
 }

@@ -24,7 +24,7 @@ export class LiveUses {
     const entry: Entry = {
       controller: new AbortController(),
       credentialId: credential.id,
-      userId: actingUser(credential)?.id ?? null,
+      userId: responsibleUser(credential),
     };
     this.#entries.add(entry);
     return { signal: entry.controller.signal, done: () => void this.#entries.delete(entry) };
@@ -70,4 +70,10 @@ export function liveUsesOf(house: { readonly db: Database }): LiveUses {
     byDatabase.set(house.db, uses);
   }
   return uses;
+}
+
+/** Whose end or block ends the use: the user it acts as; for a deploy key its creator (reference git-and-deploy 6.5). */
+function responsibleUser(credential: VerifiedCredential): number | null {
+  if (credential.holder.type === 'deploy_key') return credential.holder.creator?.id ?? null;
+  return actingUser(credential)?.id ?? null;
 }

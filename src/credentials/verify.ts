@@ -24,6 +24,7 @@ import { DIGEST_PURPOSE } from './issue.ts';
 import { describeKind } from './kinds.ts';
 import { isScope, type Scope } from './scopes.ts';
 import { csrfTokenOf, SESSION_PURPOSE } from './sessions.ts';
+import { findByFingerprint } from './ssh-key-store.ts';
 import { tokenShape } from './token-text.ts';
 import { UseWriter } from './uses.ts';
 import { type CredentialReach, type Holder, proven, type VerifiedCredential } from './verified-credential.ts';
@@ -37,6 +38,12 @@ export interface Verifier {
   password(login: string, password: Secret): Promise<Verified>;
   /** A browser's cookie; without its CSRF text the session may only read. */
   session(cookie: Secret, csrf: Secret | null): Promise<Verified>;
+  /**
+   * An SSH key whose signature was checked, by the SHA-256 fingerprint of its body (base64 without padding). One for signing only
+   * is unknown. Expired keys and those of blocked people come back dead and identified: the SSH door lets them in as far as its
+   * refusal (reference git-and-deploy 10.3).
+   */
+  sshKey(fingerprint: string): Promise<Verified>;
   /** A key by its id, as if it had been presented: for `explain` and reach. */
   byId(credentialId: number): Promise<Verified>;
   /** Notes that the key was used and let in. */
@@ -70,6 +77,9 @@ export function createVerifier(house: House): Verifier {
     if (holder === null) return dead('revoked');
     if (holder.type === 'user' && holder.user.state !== 'active')
       return dead(holder.user.state === 'deleted' ? 'revoked' : 'holder_blocked');
+    // A deploy key outlives a creator who has gone, not one who is kept out (reference git-and-deploy 6.5).
+    if (holder.type === 'deploy_key' && holder.creator && !['active', 'deleted'].includes(holder.creator.state))
+      return dead('holder_blocked');
     let scopes = [...scopesOf(row), ...describeKind(row.kind).impliedScopes].filter(isScope);
     if (row.kind === 'deploy_token' && !settings.deploy_token_write_repository)
       scopes = scopes.filter((scope) => scope !== 'write_repository');
@@ -138,6 +148,12 @@ export function createVerifier(house: House): Verifier {
       if (!verified.ok) return verified;
       const csrfProven = csrf !== null && csrfTokenOf(keys, cookie).some((good) => isSameText(good, csrf));
       return ok(proven({ ...verified.value, csrfProven }));
+    },
+
+    async sshKey(fingerprint) {
+      const found = await findByFingerprint(db.read, fingerprint);
+      if (!found || (found.row.kind === 'user_ssh_key' && found.row.usage_type === 'signing')) return err(UNKNOWN);
+      return judgeRow(found.row, found.user);
     },
 
     async byId(credentialId) {

@@ -6,10 +6,11 @@ import { TRACES } from './what-moves.ts';
 
 /** Moves to `ghostId`, clears or deletes what names `userId`. Names come from our own list, never from outside. */
 export async function moveTraces(tx: Tx, userId: number, ghostId: number): Promise<void> {
-  for (const { table, column, fate } of TRACES) {
+  for (const { table, column, fate, kind } of TRACES) {
     const [t, c] = [sql.table(table), sql.ref(column)];
-    if (fate === 'move') await sql`update ${t} set ${c} = ${ghostId} where ${c} = ${userId}`.execute(tx);
-    if (fate === 'clear') await sql`update ${t} set ${c} = null where ${c} = ${userId}`.execute(tx);
-    if (fate === 'delete') await sql`delete from ${t} where ${c} = ${userId}`.execute(tx);
+    const his = kind === undefined ? sql`${c} = ${userId}` : sql`${c} = ${userId} and kind = ${kind}`;
+    if (fate === 'move') await sql`update ${t} set ${c} = ${ghostId} where ${his}`.execute(tx);
+    if (fate === 'clear') await sql`update ${t} set ${c} = null where ${his}`.execute(tx);
+    if (fate === 'delete') await sql`delete from ${t} where ${his}`.execute(tx);
   }
 }

@@ -15,6 +15,8 @@ export interface Trace<T extends TableName = TableName> {
    * in the same transaction. `stay`: the id stays as history.
    */
   readonly fate: 'move' | 'delete' | 'clear' | 'end' | 'stay';
+  /** only the rows of this kind, where the column means different things by kind */
+  readonly kind?: string;
 }
 
 function trace<T extends TableName>(
@@ -22,8 +24,9 @@ function trace<T extends TableName>(
   table: T,
   column: string & keyof Schema[T],
   fate: Trace['fate'],
+  kind?: string,
 ): Trace {
-  return { what, table, column, fate } as unknown as Trace;
+  return { what, table, column, fate, kind } as unknown as Trace;
 }
 
 export const TRACES: readonly Trace[] = [
@@ -35,7 +38,9 @@ export const TRACES: readonly Trace[] = [
   trace('his failed passwords', 'password_locks', 'user_id', 'delete'),
   trace('his entries in protected refs', 'protected_ref_levels', 'user_id', 'delete'),
   trace('his personal namespace with all in it', 'namespaces', 'owner_user_id', 'end'),
-  trace('his keys', 'credentials', 'user_id', 'end'),
+  // They are the projects' (reference git-and-deploy 6.5): pulls go on, and the Ghost User may push nowhere.
+  trace('deploy keys that he made', 'credentials', 'user_id', 'move', 'deploy_key'),
+  trace('his other keys', 'credentials', 'user_id', 'end'),
   trace('keys that he made for others', 'credentials', 'created_by_user_id', 'stay'),
   trace('memberships that he gave', 'members', 'created_by_user_id', 'stay'),
   trace('users that he made', 'users', 'created_by_user_id', 'stay'),

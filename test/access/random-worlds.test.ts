@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALL_ACTIONS, ruleOf } from '../../src/access/actions.ts';
 import { decide, type Question } from '../../src/access/decide.ts';
+import { insertGrant } from '../../src/access/deploy-key-store.ts';
 import { explain } from '../../src/access/explain.ts';
 import { atGroup, atProject } from '../../src/access/place.ts';
 import { reachOf } from '../../src/access/reach.ts';
@@ -13,7 +14,7 @@ import { anonymous, proven, type VerifiedCredential } from '../../src/credential
 import type { Namespace, Project, User } from '../../src/identity/records.ts';
 import { ok } from '../../src/kernel/result.ts';
 import { forEachEngine } from '../support/engines.ts';
-import { makeWorld, type World } from '../support/world.ts';
+import { makeWorld, START, type World } from '../support/world.ts';
 
 const SEED = Number(process.env['KEYWARD_WORLD_SEED'] ?? 20260301);
 
@@ -109,6 +110,17 @@ async function draw(world: World, roll: Dice): Promise<Drawn> {
   await add({ kind: 'group_access_token', userId: groupBot.id, groupId: group.id, scopes: ['api'] });
   await add({ kind: 'deploy_token', groupId: group.id, scopes: ['read_repository'] });
   await add({ kind: 'deploy_token', projectId: project.id, scopes: ['read_registry'] });
+  for (const creator of [...users, projectBot, null]) {
+    const key = await world.sshKey({ kind: 'deploy_key', userId: creator?.id ?? null, public: roll.chance(0.3) });
+    for (const each of projects)
+      if (roll.chance(0.5))
+        await world.house.db.tx((tx) =>
+          insertGrant(tx, { keyId: key.id, projectId: each.id, canPush: roll.chance(0.6) }, START),
+        );
+    const verified = await world.verifier.sshKey(key.fingerprint!);
+    assert.ok(verified.ok);
+    credentials.push(verified.value);
+  }
   return { groups, projects, credentials };
 }
 

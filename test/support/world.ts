@@ -1,7 +1,11 @@
 // A small world made straight in the tables: users, groups, projects, members, shares and keys. For tests of the heart, which
 // must not depend on the rooms above it.
+import { generateKeyPairSync } from 'node:crypto';
 import { pino } from 'pino';
+import type { Credential } from '../../src/credentials/credential-store.ts';
 import { type Issued, issueCredential, type Wish } from '../../src/credentials/issue.ts';
+import { parseSshKey } from '../../src/credentials/ssh-key.ts';
+import { insertSshKey, type NewSshKey } from '../../src/credentials/ssh-key-store.ts';
 import { createVerifier, type Verifier } from '../../src/credentials/verify.ts';
 import type { Namespace, Project, User } from '../../src/identity/records.ts';
 import { ManualClock } from '../../src/kernel/clock.ts';
@@ -24,6 +28,8 @@ export interface World {
   member(user: User, at: { project?: Project; group?: Namespace }, level: number, expiresAt?: string): Promise<void>;
   share(group: Namespace, at: { project?: Project; group?: Namespace }, level: number): Promise<void>;
   issue(wish: Partial<Wish> & { kind: Wish['kind'] }): Promise<Issued>;
+  /** an SSH key with a new body of its own; owned by nobody unless said */
+  sshKey(wish: Partial<NewSshKey> & { kind: NewSshKey['kind'] }): Promise<Credential>;
 }
 
 /** The keys of a test instance. */
@@ -159,7 +165,44 @@ export function makeWorld(db: Database, keys: InstanceKeys = testKeys()): World 
           ...wish,
         }),
       ),
+    sshKey: (wish) =>
+      db.tx((tx) =>
+        insertSshKey(
+          tx,
+          {
+            key: newSshKey(),
+            title: 'ssh key',
+            public: false,
+            usageType: 'auth_and_signing',
+            userId: null,
+            expiresAt: null,
+            createdByUserId: null,
+            createdByCredentialId: null,
+            ...wish,
+          },
+          START,
+        ),
+      ),
   };
+}
+
+/** The public half of a fresh Ed25519 key, as SSH writes it. */
+export function newSshKeyText(comment = 'test'): string {
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const point = Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url');
+  const part = (bytes: Buffer) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const blob = Buffer.concat([part(Buffer.from('ssh-ed25519')), part(point)]);
+  return `ssh-ed25519 ${blob.toString('base64')} ${comment}`;
+}
+
+function newSshKey() {
+  const parsed = parseSshKey(newSshKeyText());
+  if (!parsed.ok) throw new Error(parsed.error);
+  return parsed.value;
 }
 
 async function namespace(

@@ -1,0 +1,28 @@
+// What becomes of deploy keys when projects let go of them: the grants go, and a private key that no project holds any more ends
+// and is forgotten, so that its body is free again (reference git-and-deploy 6.1, 6.4). Whoever deletes projects or disables a
+// key calls this in his transaction.
+import { type Credential, forgetCredentials } from '../credentials/credential-store.ts';
+import { endCredential } from '../credentials/end.ts';
+import { liveUsesOf } from '../credentials/live-uses.ts';
+import { afterCommit, type Tx } from '../storage/database.ts';
+import type { House } from '../storage/house.ts';
+import type { EndReason } from '../storage/schema.ts';
+import { deleteGrants, strandedKeys } from './deploy-key-store.ts';
+
+/**
+ * Takes deploy keys out of projects (all of them, or one) and cuts what they hold open, after the commit. Gives the ids of the
+ * keys that were enabled there and of those that ended with it.
+ */
+export async function disableDeployKeys(
+  tx: Tx,
+  house: House,
+  which: { readonly projectIds: readonly number[]; readonly keyId?: number },
+  reason: EndReason,
+): Promise<{ disabled: Credential['id'][]; ended: Credential['id'][] }> {
+  const disabled = await deleteGrants(tx, which);
+  const ended = await strandedKeys(tx, disabled);
+  for (const id of ended) await endCredential(tx, house, id, reason);
+  await forgetCredentials(tx, ended, house.clock.now());
+  if (disabled.length > 0) afterCommit(tx, () => liveUsesOf(house).cut(disabled));
+  return { disabled, ended };
+}

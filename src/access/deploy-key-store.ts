@@ -1,0 +1,231 @@
+// The table `deploy_key_projects`: in which projects a deploy key is enabled, and where it may push (reference git-and-deploy
+// 6.1). With the queries that need it beside the keys. Who may change it is for the deeds.
+import { type Selectable, type SqlBool, sql } from 'kysely';
+import { asSshKeys, type SshKeyRow, sshKeys } from '../credentials/ssh-key-store.ts';
+import type { Project } from '../identity/records.ts';
+import type { Queryable, Tx } from '../storage/database.ts';
+import type { DeployKeyProjectTable } from '../storage/schema.ts';
+import type { Condition } from './visible-store.ts';
+
+/** One key enabled in one project. */
+export type DeployKeyGrant = Selectable<DeployKeyProjectTable>;
+
+/** A deploy key as it stands in one project. */
+export type EnabledDeployKey = SshKeyRow & { readonly can_push: 0 | 1 };
+
+interface Slice {
+  readonly offset: number;
+  readonly perPage: number;
+}
+
+/** Where and how the key is enabled; null when it is not. */
+export async function findGrant(q: Queryable, keyId: number, projectId: number): Promise<DeployKeyGrant | null> {
+  const row = await q
+    .selectFrom('deploy_key_projects')
+    .selectAll()
+    .where('credential_id', '=', keyId)
+    .where('project_id', '=', projectId)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** Every project in which a key is enabled, deleted ones left out; oldest grant first. */
+export async function grantsOf(
+  q: Queryable,
+  keyIds: readonly number[],
+): Promise<(DeployKeyGrant & { readonly project: Project })[]> {
+  if (keyIds.length === 0) return [];
+  const rows = await q
+    .selectFrom('deploy_key_projects as d')
+    .innerJoin('projects as p', 'p.id', 'd.project_id')
+    .selectAll('d')
+    .where('d.credential_id', 'in', [...keyIds])
+    .where('p.deleted_at', 'is', null)
+    .orderBy('d.id')
+    .execute();
+  const ids = [...new Set(rows.map((row) => row.project_id))];
+  const projects = ids.length ? await q.selectFrom('projects').selectAll().where('id', 'in', ids).execute() : [];
+  const byId = new Map(projects.map((project) => [project.id, project]));
+  return rows.map((row) => ({ ...row, project: byId.get(row.project_id)! }));
+}
+
+/** One page of the keys enabled in a project, by id, and how many there are. */
+export async function listEnabledKeys(
+  q: Queryable,
+  projectId: number,
+  slice: Slice,
+): Promise<{ rows: EnabledDeployKey[]; total: number }> {
+  const counted = await q
+    .selectFrom('deploy_key_projects')
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .where('project_id', '=', projectId)
+    .executeTakeFirstOrThrow();
+  const rows = await enabledIn(q, projectId).orderBy('c.id').limit(slice.perPage).offset(slice.offset).execute();
+  return { rows: asEnabled(rows), total: Number(counted.total) };
+}
+
+/** A key as it is enabled in a project, by id or by its whole text; null when it is not. */
+export async function findEnabledKey(
+  q: Queryable,
+  projectId: number,
+  which: { readonly id: number } | { readonly text: string },
+): Promise<EnabledDeployKey | null> {
+  const query = enabledIn(q, projectId);
+  const rows = await ('id' in which
+    ? query.where('c.id', '=', which.id)
+    : query.where('k.key_text', '=', which.text)
+  ).execute();
+  return asEnabled(rows)[0] ?? null;
+}
+
+const enabledIn = (q: Queryable, projectId: number) =>
+  sshKeys(q)
+    .innerJoin('deploy_key_projects as d', 'd.credential_id', 'c.id')
+    .select('d.can_push')
+    .where('d.project_id', '=', projectId);
+
+function asEnabled(rows: Awaited<ReturnType<ReturnType<typeof enabledIn>['execute']>>): EnabledDeployKey[] {
+  const keys = asSshKeys(rows);
+  return rows.map((row, index) => ({ ...keys[index]!, can_push: row.can_push }));
+}
+
+const isEnabledWhere = (condition: Condition) =>
+  sql<SqlBool>`exists (select 1 from deploy_key_projects d join projects p on p.id = d.project_id
+    join namespaces n on n.id = p.namespace_id where d.credential_id = c.id and ${condition})`;
+
+/**
+ * A deploy key, by id or by its whole text, that is public or enabled in a project of `condition` (over `p` and `n`); null for
+ * others.
+ */
+export async function findAccessibleKey(
+  q: Queryable,
+  which: { readonly id: number } | { readonly text: string },
+  condition: Condition,
+): Promise<SshKeyRow | null> {
+  const query = sshKeys(q)
+    .where('c.kind', '=', 'deploy_key')
+    .where((eb) => eb.or([eb('k.public', '=', 1), isEnabledWhere(condition)]));
+  const row = await ('id' in which
+    ? query.where('c.id', '=', which.id)
+    : query.where('k.key_text', '=', which.text)
+  ).executeTakeFirst();
+  return row ? asSshKeys([row])[0]! : null;
+}
+
+/** One page of deploy keys by id: all, only public ones, or those enabled in a project of `enabledWhere` (over `p` and `n`). */
+export async function listDeployKeys(
+  q: Queryable,
+  filter: { readonly publicOnly?: boolean; readonly enabledWhere?: Condition },
+  slice: Slice,
+): Promise<{ rows: SshKeyRow[]; total: number }> {
+  let query = sshKeys(q).where('c.kind', '=', 'deploy_key');
+  if (filter.publicOnly) query = query.where('k.public', '=', 1);
+  if (filter.enabledWhere) query = query.where(isEnabledWhere(filter.enabledWhere));
+  const counted = await query
+    .clearSelect()
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow();
+  const rows = await query.orderBy('c.id').limit(slice.perPage).offset(slice.offset).execute();
+  return { rows: asSshKeys(rows), total: Number(counted.total) };
+}
+
+/** Whether the key is enabled in a project, not deleted, that `condition` (over `p` and `n`) does not hold for. */
+export async function isEnabledOutside(q: Queryable, keyId: number, condition: Condition): Promise<boolean> {
+  const row = await q
+    .selectFrom('deploy_key_projects as d')
+    .innerJoin('projects as p', 'p.id', 'd.project_id')
+    .innerJoin('namespaces as n', 'n.id', 'p.namespace_id')
+    .select('d.id')
+    .where('d.credential_id', '=', keyId)
+    .where('p.deleted_at', 'is', null)
+    .where(sql<SqlBool>`not ${condition}`)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** The ids of the deploy keys enabled in some projects. */
+export async function keysEnabledIn(q: Queryable, projectIds: readonly number[]): Promise<number[]> {
+  if (projectIds.length === 0) return [];
+  const rows = await q
+    .selectFrom('deploy_key_projects')
+    .select('credential_id')
+    .distinct()
+    .where('project_id', 'in', [...projectIds])
+    .execute();
+  return rows.map((row) => row.credential_id);
+}
+
+/** Enables a key in a project; false when it was enabled there already, and then nothing changes. */
+export async function insertGrant(
+  tx: Tx,
+  grant: { readonly keyId: number; readonly projectId: number; readonly canPush: boolean },
+  now: number,
+): Promise<boolean> {
+  const row = await tx
+    .insertInto('deploy_key_projects')
+    .values({
+      credential_id: grant.keyId,
+      project_id: grant.projectId,
+      can_push: grant.canPush ? 1 : 0,
+      created_at: now,
+      updated_at: now,
+    })
+    .onConflict((oc) => oc.columns(['credential_id', 'project_id']).doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Says whether a key may push in one project, the others untouched; false when it is not enabled there. */
+export async function setGrantPush(
+  tx: Tx,
+  keyId: number,
+  projectId: number,
+  canPush: boolean,
+  now: number,
+): Promise<boolean> {
+  const row = await tx
+    .updateTable('deploy_key_projects')
+    .set({ can_push: canPush ? 1 : 0, updated_at: now })
+    .where('credential_id', '=', keyId)
+    .where('project_id', '=', projectId)
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Takes keys out of projects, with what protected refs there said of them. Gives the ids of the keys that were enabled. */
+export async function deleteGrants(
+  tx: Tx,
+  which: { readonly projectIds: readonly number[]; readonly keyId?: number } | { readonly keyId: number },
+): Promise<number[]> {
+  const projectIds = 'projectIds' in which ? [...which.projectIds] : null;
+  if (projectIds?.length === 0) return [];
+  let grants = tx.deleteFrom('deploy_key_projects');
+  if (projectIds) grants = grants.where('project_id', 'in', projectIds);
+  if (which.keyId !== undefined) grants = grants.where('credential_id', '=', which.keyId);
+  const gone = await grants.returning(['credential_id', 'project_id']).execute();
+  for (const grant of gone)
+    await tx
+      .deleteFrom('protected_ref_levels')
+      .where('deploy_key_id', '=', grant.credential_id)
+      .where('protected_ref_id', 'in', (eb) =>
+        eb.selectFrom('protected_refs').select('id').where('project_id', '=', grant.project_id),
+      )
+      .execute();
+  return [...new Set(gone.map((grant) => grant.credential_id))];
+}
+
+/** Those of some keys that belong to no project any more and are not public: nothing can use or list them. */
+export async function strandedKeys(q: Queryable, keyIds: readonly number[]): Promise<number[]> {
+  if (keyIds.length === 0) return [];
+  const rows = await q
+    .selectFrom('ssh_keys as k')
+    .select('k.credential_id')
+    .where('k.credential_id', 'in', [...keyIds])
+    .where('k.public', '=', 0)
+    .where(sql<SqlBool>`not exists (select 1 from deploy_key_projects d where d.credential_id = k.credential_id)`)
+    .execute();
+  return rows.map((row) => row.credential_id);
+}

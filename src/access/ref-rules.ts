@@ -142,6 +142,11 @@ export function passesBranchRules(facts: RefFacts, branch: string, operation: 'p
   return rules.length === 0 ? mayPushUnprotected(facts) : passes(facts, rules, operation);
 }
 
+/** Whether this actor may take a protection away: as its entries say, or any Maintainer where it has none. */
+export function mayUnprotect(facts: RefFacts, protection: Protection): boolean {
+  return protection.levels.unprotect.length === 0 || passes(facts, [protection], 'unprotect');
+}
+
 /** Whether the rules that speak about a branch let every Developer push or merge; true where nothing protects it. */
 export function developersMay(
   protections: readonly Protection[],

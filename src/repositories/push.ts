@@ -41,6 +41,8 @@ export interface PushWish {
   readonly updates: readonly MovedRef[];
   readonly options: readonly string[];
   readonly quarantine?: Quarantine;
+  /** whether a branch loses commits, where the caller knows it; else git is asked */
+  readonly forced?: boolean;
 }
 
 /**
@@ -62,16 +64,7 @@ export async function intendPush(house: RepositoryHouse, wish: PushWish): Promis
     updates.push({
       ref: moved.ref,
       kind,
-      forced:
-        kind === 'update' &&
-        ruled &&
-        (await isForced(
-          repositories,
-          wish.repositoryId,
-          moved.oldId as ObjectId,
-          moved.newId as ObjectId,
-          wish.quarantine,
-        )),
+      forced: kind === 'update' && ruled && (wish.forced ?? (await isForcedMove(house, wish, moved))),
       inProtectedBranch:
         kind === 'create' && ruled && (await isInProtectedBranch(house, wish, moved.newId as ObjectId, protections)),
     });
@@ -106,6 +99,11 @@ export async function intendPush(house: RepositoryHouse, wish: PushWish): Promis
       }),
     );
   });
+}
+
+function isForcedMove(house: RepositoryHouse, wish: PushWish, moved: MovedRef): Promise<boolean> {
+  const [oldId, newId] = [moved.oldId as ObjectId, moved.newId as ObjectId];
+  return isForced(house.repositories, wish.repositoryId, oldId, newId, wish.quarantine);
 }
 
 async function isInProtectedBranch(

@@ -41,6 +41,8 @@ export const kindSets: Readonly<Record<KindSetName, Readonly<Record<Kind, boolea
   session_only: { ...NO, session: true },
   /** a browser before or after signing in; never a token (security-lessons R4) */
   browsers: { ...NO, session: true, anonymous: true },
+  /** what may act as somebody else (reference access-tokens 2.5) */
+  sudoers: { ...NO, personal_access_token: true },
   /** an access token asking about itself */
   token_itself: { ...NO, personal_access_token: true, group_access_token: true, project_access_token: true },
   /** clone and fetch; the job token comes with its own door */

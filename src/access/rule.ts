@@ -14,6 +14,7 @@ export type KindSetName =
   | 'humans_and_bots'
   | 'session_only'
   | 'browsers'
+  | 'sudoers'
   | 'token_itself'
   | 'git_readers'
   | 'git_writers'

@@ -1,7 +1,7 @@
 // `/-/health`, `/-/liveness`, `/-/readiness`: whether the process is up, and whether it takes work now (reference git-and-deploy
 // 12.10). Anyone may ask; the answers name no detail but the database.
 import type { FastifyInstance } from 'fastify';
-import { sql } from 'kysely';
+import { readSettings } from '../../settings/settings.ts';
 import type { Services } from '../services.ts';
 
 /** Whether the server is on its way out; set before the drain. */
@@ -23,7 +23,7 @@ export function registerHealth(app: FastifyInstance, services: Services, readine
 
 async function answers(services: Services): Promise<boolean> {
   try {
-    await sql`select 1`.execute(services.db.read);
+    await readSettings(services.db.read);
     return true;
   } catch (error) {
     services.log.error({ err: error }, 'the database does not answer');

@@ -95,15 +95,18 @@ async function admit(
 
   const target = sudoTarget(exchange.request.headers, input.tree);
   if (target !== null) {
-    const sudo = await applySudo(services.db.read, credential, target);
-    if (!sudo.ok) return err(wire(sudo.error));
+    const sudo = await applySudo(services, credential, target);
+    if (!sudo.ok) {
+      if (sudo.error.refusal) noteRefusal(door, exchange, sudo.error.refusal, 'sudo:use', null);
+      return err(wire(sudo.error.reply));
+    }
     credential = sudo.value;
   }
 
   const question = { action: route.action, place: place ?? undefined } as Question;
   const decided = await decide(services.db.read, services.clock, credential, question);
   if (!decided.ok) {
-    noteRefusal(door, exchange, decided.error, place);
+    noteRefusal(door, exchange, decided.error, route.action, place);
     return err(wire(await refusedReply(services, exchange.match, decided.error, credential)));
   }
   return ok({ credential, allowed: decided.value, place });
@@ -141,14 +144,19 @@ async function prove(
   const dead: DeadCredential = verified.ok ? { code: 'unknown', identified: null } : verified.error;
   if (!verified.ok) limit.failed(exchange.ip);
   const refusal = deadRefusal(dead);
-  noteRefusal(door, exchange, refusal, place);
+  noteRefusal(door, exchange, refusal, exchange.match.route.action, place);
   if (dead.code === 'revoked') await noticeReuse(services, exchange, dead);
   return err(refusalToReply(refusal));
 }
 
 /** For support and audit: why, which key, and what it asked for (reference access-tokens 2.3). Strangers are only counted. */
-function noteRefusal(door: Door, exchange: Exchange, refusal: Refusal, place: UnresolvedPlace | null): void {
-  const { action } = exchange.match.route;
+function noteRefusal(
+  door: Door,
+  exchange: Exchange,
+  refusal: Refusal,
+  action: Action,
+  place: UnresolvedPlace | null,
+): void {
   const identified = refusal.credential?.id ?? refusal.dead?.identified?.id ?? null;
   if (identified !== null)
     door.services.log.info(

@@ -314,6 +314,14 @@ forEachEngine('who a request is', (engine) => {
       const answer = await rest.call('GET', whoami, as(other, 'root'));
       assert.deepEqual([answer.status, answer.body], [403, { message: '403 Forbidden - Must be admin to use sudo' }]);
       assert.equal((await rest.call('GET', '/api/v4/list?total=1', { headers: { sudo: 'root' } })).status, 401);
+      const plain = await rest.issue({ kind: 'personal_access_token', userId: alice.id });
+      const both = await rest.call('GET', whoami, as(plain, 'root'));
+      assert.deepEqual(both.body, { message: '403 Forbidden - Must be admin to use sudo' });
+      const [row] = await eventually(async () => {
+        const found = await auditOf(rest, plain.credential.id);
+        return found.length > 0 && found;
+      });
+      assert.deepEqual([row!.action, row!.author_name], ['sudo:use', 'alice']);
     });
   });
 

@@ -4,7 +4,10 @@ import type { Route } from '../route.ts';
 import { routes as account } from './account.ts';
 import { routes as adminToken } from './admin-token.ts';
 import { routes as audit } from './audit.ts';
+import { routes as branches } from './branches.ts';
+import { routes as commits } from './commits.ts';
 import { routes as deployTokens } from './deploy-tokens.ts';
+import { routes as files } from './files.ts';
 import { routes as groups } from './groups.ts';
 import { routes as impersonation } from './impersonation.ts';
 import { instanceRoutes } from './instance.ts';
@@ -14,16 +17,25 @@ import { routes as namespaces } from './namespaces.ts';
 import { routes as personalTokens } from './personal-tokens.ts';
 import { routes as projectMoves } from './project-moves.ts';
 import { routes as projects } from './projects.ts';
+import { routes as protectedRefs } from './protected-refs.ts';
+import { routes as repository } from './repository.ts';
 import { routes as resourceTokens } from './resource-tokens.ts';
 import { routes as serviceAccounts } from './service-accounts.ts';
 import { routes as session } from './session.ts';
 import { routes as settings } from './settings.ts';
 import { routes as shares } from './shares.ts';
 import { routes as statistics } from './statistics.ts';
+import { routes as tags } from './tags.ts';
 import { routes as userTokens } from './user-tokens.ts';
 import { routes as users } from './users.ts';
 
 const areas: readonly Route[] = [
+  ...tags,
+  ...repository,
+  ...protectedRefs,
+  ...files,
+  ...commits,
+  ...branches,
   ...adminToken,
   ...deployTokens,
   ...impersonation,

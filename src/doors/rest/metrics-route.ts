@@ -35,6 +35,12 @@ export async function registerMetrics(app: FastifyInstance, services: Services, 
 function isLocal(request: FastifyRequest): boolean {
   const { headers, socket } = request.raw;
   const loopback = /^(?:127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? '');
-  const presents = headers['private-token'] ?? headers.authorization ?? headers.cookie;
+  // A body may hold a token as well.
+  const presents =
+    headers['private-token'] ??
+    headers.authorization ??
+    headers.cookie ??
+    headers['content-length'] ??
+    headers['transfer-encoding'];
   return loopback && headers['x-forwarded-for'] === undefined && headers.forwarded === undefined && !presents;
 }

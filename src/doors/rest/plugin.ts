@@ -107,7 +107,9 @@ function send(door: Door, exchange: Exchange, dispatched: Dispatched, reply: Fas
         .type('text/plain')
         .send(`This resource has been moved permanently to ${dispatched.to}`);
     case 'handler':
-      reply.raw.once('close', dispatched.done);
+      // A client that left during the deed has closed already, and would not be heard to close again.
+      if (reply.raw.closed) dispatched.done();
+      else reply.raw.once('close', dispatched.done);
       return sendRest(door, exchange, dispatched.context.page, dispatched.reply, reply, dispatched.context.signal);
   }
 }

@@ -1,11 +1,12 @@
 // What every REST route gets from the frame: paths, methods, encodings, pages, moved projects, streams, faults, logs
 // (reference access-tokens 3, git-and-deploy 3.3, 4).
 import assert from 'node:assert/strict';
+import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { endCredential } from '../../../src/credentials/end.ts';
 import type { Project } from '../../../src/identity/records.ts';
 import { forEachEngine } from '../../support/engines.ts';
-import { type RestWorld, startRest } from '../../support/rest.ts';
+import { eventually, type RestWorld, startRest } from '../../support/rest.ts';
 import { testRoutes } from '../../support/rest-routes.ts';
 
 forEachEngine('the frame of REST', (engine) => {
@@ -318,6 +319,16 @@ forEachEngine('the frame of REST', (engine) => {
       while (rest.services.liveUses.size === open) await new Promise((resolve) => setTimeout(resolve, 5));
       await rest.house.db.tx((tx) => endCredential(tx, rest.house, made.credential.id, 'revoked'));
       assert.deepEqual((await waiting).body, { aborted: true });
+    });
+
+    test('a client that leaves is forgotten, and what ran for it hears of it', async () => {
+      const open = rest.services.liveUses.size;
+      const { port } = rest.app.server.address() as AddressInfo;
+      const client = connect(port, '127.0.0.1');
+      client.write(`GET /api/v4/wait HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN: ${text}\r\n\r\n`);
+      await eventually(async () => rest.services.liveUses.size === open + 1);
+      client.destroy();
+      await eventually(async () => rest.services.liveUses.size === open);
     });
 
     test('use is noted for what was let in, and not for what was refused', async () => {

@@ -185,7 +185,8 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number): T {
   if (filter.lastUsedAfter !== undefined) q = q.where('u.last_used_at', '>=', filter.lastUsedAfter);
   if (filter.expiresBefore !== undefined) q = q.where('c.expires_at', '<', filter.expiresBefore);
   if (filter.expiresAfter !== undefined) q = q.where('c.expires_at', '>=', filter.expiresAfter);
-  if (filter.scope !== undefined) q = q.where('c.scopes', 'like', `%${escapeLike(JSON.stringify(filter.scope))}%`);
+  if (filter.scope !== undefined)
+    q = q.where(sql<boolean>`c.scopes like ${`%${escapeLike(JSON.stringify(filter.scope))}%`} escape '\\'`);
   if (filter.unusedSince !== undefined) {
     const since = filter.unusedSince;
     q = q.where((eb) =>

@@ -6,6 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { readArguments, runCommand } from './cli/commands.ts';
 import { type Address, type Config, derivedUrl } from './config.ts';
+import { REAP_PROJECTS } from './directory/end-places.ts';
+import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
@@ -133,6 +135,7 @@ function handlersOf(services: Services, mailer: Mailer | null): Record<string, T
   return {
     [EXPIRY_TASK]: expiryTask(services),
     [RETENTION_TASK]: retentionTask(services),
+    [REAP_PROJECTS]: createReapHandler(services, (id) => services.repositories.delete(id)),
     [TRASH_TASK]: async () => {
       await services.repositories.purgeTrash(services.clock.now() - TRASH_KEPT);
     },

@@ -6,7 +6,7 @@ import { heldProjects, visibleGroups, visibleProjects } from '../access/visible-
 import type { VerifiedCredential } from '../credentials/verified-credential.ts';
 import { namespacesById } from '../identity/namespace-store.ts';
 import { forkCounts } from '../identity/project-store.ts';
-import type { Namespace, Project, User } from '../identity/records.ts';
+import { lineageIds, type Namespace, type Project, type User } from '../identity/records.ts';
 import { MAINTAINER } from '../identity/roles.ts';
 import { type ShownShare, sharesOfProjects } from '../identity/share-store.ts';
 import { usersToShow } from '../identity/user-store.ts';
@@ -16,10 +16,12 @@ import { projectsAmong, visibleProjectsById } from './project-list-store.ts';
 
 export interface ProjectDetails {
   readonly namespace: Namespace;
+  /** `Group / Subgroup` */
+  readonly namespaceName: string;
   /** of the personal namespace; null in groups */
   readonly owner: User | null;
   /** the project this is a fork of, when the caller may see it */
-  readonly source: { readonly project: Project; readonly namespace: Namespace } | null;
+  readonly source: { readonly project: Project; readonly namespace: Namespace; readonly namespaceName: string } | null;
   readonly forks: number;
   readonly shares: readonly ShownShare[];
   /** the caller is at least Maintainer */
@@ -40,6 +42,14 @@ export async function projectDetails(
     ...projects.map((project) => project.namespace_id),
     ...[...sources.values()].map((project) => project.namespace_id),
   ]);
+  const above = await namespacesById(
+    q,
+    [...namespaces.values()].flatMap((namespace) => lineageIds(namespace.lineage)),
+  );
+  const fullName = (namespace: Namespace) =>
+    lineageIds(namespace.lineage)
+      .map((id) => above.get(id)?.name ?? '')
+      .join(' / ');
   const owners = await usersToShow(
     q,
     [...namespaces.values()].map((namespace) => namespace.owner_user_id),
@@ -62,8 +72,12 @@ export async function projectDetails(
     const sourceNamespace = source && namespaces.get(source.namespace_id);
     details.set(project.id, {
       namespace,
+      namespaceName: fullName(namespace),
       owner: namespace.owner_user_id === null ? null : (owners.get(namespace.owner_user_id) ?? null),
-      source: source && sourceNamespace ? { project: source, namespace: sourceNamespace } : null,
+      source:
+        source && sourceNamespace
+          ? { project: source, namespace: sourceNamespace, namespaceName: fullName(sourceNamespace) }
+          : null,
       forks: forks.get(project.id) ?? 0,
       shares: allShares.filter((share) => share.project_id === project.id && shownGroups.has(share.group_id)),
       maintains: maintained.has(project.id),

@@ -25,7 +25,7 @@ export function cloneUrls(house: Address, project: Pick<Project, 'full_path'>) {
 export function presentSimpleProject(
   house: Address,
   project: Project,
-  details: { readonly namespace: Namespace; readonly forks?: number },
+  details: { readonly namespace: Namespace; readonly namespaceName: string; readonly forks?: number },
 ) {
   const topics: string[] = JSON.parse(project.topics);
   const { namespace } = details;
@@ -33,7 +33,7 @@ export function presentSimpleProject(
     id: project.id,
     description: project.description,
     name: project.name,
-    name_with_namespace: `${namespace.name} / ${project.name}`,
+    name_with_namespace: `${details.namespaceName} / ${project.name}`,
     path: project.path,
     path_with_namespace: project.full_path,
     created_at: isoTime(project.created_at),

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import pino from 'pino';
 import { readConfig } from '../../src/config.ts';
 import type { Services } from '../../src/doors/services.ts';
@@ -71,6 +72,20 @@ export interface TestServer extends TestClient {
   runTasks(): Promise<number>;
 }
 
+/** What a failed test left open; a file whose tests fail must end all the same. */
+const open = new Set<() => Promise<void>>();
+after(async () => {
+  for (const stop of open) await stop();
+});
+
+/** Runs `stop` once, however often it is asked, and at the latest when the file ends. */
+function stopOnce(stop: () => Promise<void>): () => Promise<void> {
+  let stopping: Promise<void> | null = null;
+  const once = () => (stopping ??= stop().finally(() => open.delete(once)));
+  open.add(once);
+  return once;
+}
+
 /** Starts a server in this process. Stop it in `after`. */
 export async function startServer(options: StartOptions = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'keyward-test-'));
@@ -92,11 +107,11 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
     ...client(server.url, data),
     services,
     runTasks: () => server.runTasks(),
-    async stop() {
+    stop: stopOnce(async () => {
       await server.stop();
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
-    },
+    }),
   };
 }
 
@@ -112,9 +127,14 @@ export async function spawnServer(
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+  const stop = stopOnce(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  });
   const url = await new Promise<string>((resolve, reject) => {
     const look = () => {
-      const found = /"url":"(http[^"]+)"[^\n]*"msg":"ready"/.exec(output);
+      const found = /Keyward is ready at (http\S+)\n[^]*\n\n/.exec(output);
       if (found) resolve(found[1]!);
     };
     for (const stream of [child.stdout, child.stderr]) stream.on('data', look);
@@ -125,11 +145,7 @@ export async function spawnServer(
     ...client(url, data),
     child,
     output: () => output,
-    async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

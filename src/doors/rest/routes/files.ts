@@ -182,10 +182,13 @@ export const routes: Route[] = [
     params: object({
       ref: text('Branch, tag or commit', { notEmpty: true }),
       range: optional(
-        object({
-          start: integer('First line', { minimum: 1 }),
-          end: integer('Last line', { minimum: 1 }),
-        }),
+        object(
+          {
+            start: integer('First line', { minimum: 1 }),
+            end: integer('Last line', { minimum: 1 }),
+          },
+          'The lines meant',
+        ),
       ),
     }),
     summary: 'Who wrote each line of a file',

@@ -2,7 +2,7 @@
 // 4.6). The text is recognised by its prefix, so a former prefix is not.
 import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
-import { type CredentialRow, findByDigest, findCredential } from '../credentials/credential-store.ts';
+import { type CredentialRow, findByDigest } from '../credentials/credential-store.ts';
 import { endCredential } from '../credentials/end.ts';
 import { DIGEST_PURPOSE, prefixFor } from '../credentials/issue.ts';
 import { ACCESS_TOKEN_KINDS } from '../credentials/kinds.ts';
@@ -15,6 +15,7 @@ import { type InstanceSettings, readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
 import type { StoredKind } from '../storage/schema.ts';
 import { revokeKey } from './end-key.ts';
+import { findPredecessor } from './holder-store.ts';
 import { auditKey } from './key-audit.ts';
 
 /** `unsupported`: no prefix that we know, or a kind that cannot be ended this way; `unknown`: no such key. */
@@ -109,11 +110,5 @@ export async function endToken(
 
 /** The id of the key before this one in its chain of rotations; null for the first. */
 export async function previousOf(house: House, key: CredentialRow): Promise<number | null> {
-  if (key.family_id === null || key.family_id === key.id) return null;
-  for (let id: number | null = key.family_id, steps = 0; id !== null && steps < 10_000; steps++) {
-    const row: CredentialRow | null = await findCredential(house.db.read, id, { forgotten: true });
-    if (row?.successor_id === key.id) return row.id;
-    id = row?.successor_id ?? null;
-  }
-  return null;
+  return key.family_id === null ? null : findPredecessor(house.db.read, key.family_id, key.id);
 }

@@ -118,3 +118,14 @@ export async function placeNames(q: Queryable, place: KeyPlace): Promise<{ path:
       : await q.selectFrom('namespaces').select(['full_path', 'name']).where('id', '=', place.id).executeTakeFirst();
   return row ? { path: row.full_path, name: row.name } : null;
 }
+
+/** The key of this family that `id` took over from; null for the first. */
+export async function findPredecessor(q: Queryable, familyId: number, id: number): Promise<number | null> {
+  const row = await q
+    .selectFrom('credentials')
+    .select('id')
+    .where('family_id', '=', familyId)
+    .where('successor_id', '=', id)
+    .executeTakeFirst();
+  return row?.id ?? null;
+}

@@ -5,6 +5,7 @@ import type { Actor } from '../credentials/actor.ts';
 import { type CredentialRow, findCredential, listCredentials, type Slice } from '../credentials/credential-store.ts';
 import type { User } from '../identity/records.ts';
 import { findUser } from '../identity/user-store.ts';
+import { SECOND } from '../kernel/clock.ts';
 import { fail } from '../kernel/faults.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
@@ -73,14 +74,21 @@ export async function createImpersonationToken(
   });
 }
 
-/** Revokes an impersonation token; again is fine. */
+/**
+ * Revokes an impersonation token; again is fine. `precondition_failed` when it was made after `unchangedSince` (milliseconds;
+ * null to not ask), whose sender means an older one.
+ */
 export async function revokeImpersonationToken(
   house: House,
   actor: Actor,
   allowed: Allowed<'impersonation_token:manage'>,
   userId: number,
   id: number,
+  unchangedSince: number | null = null,
 ): Promise<void> {
   const row = await tokenOf(house, userId, id);
+  // HTTP dates have whole seconds.
+  if (unchangedSince !== null && Math.floor(row.created_at / SECOND) * SECOND > unchangedSince)
+    fail({ code: 'precondition_failed' });
   await house.db.tx((tx) => revokeKey(tx, house, actor, allowed.action, row));
 }

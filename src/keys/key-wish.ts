@@ -2,7 +2,7 @@
 // the words that their route uses; who may ask at all was decided before.
 import { choosableScopes, isAdminScope, isScope, type Scope } from '../credentials/scopes.ts';
 import type { VerifiedCredential } from '../credentials/verified-credential.ts';
-import { fail } from '../kernel/faults.ts';
+import { type Fault, fail } from '../kernel/faults.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { InstanceSettings } from '../settings/settings.ts';
 import type { StoredKind } from '../storage/schema.ts';
@@ -81,12 +81,13 @@ function capitalised(field: string): string {
 }
 
 /**
- * Fails unless the caller may put `sudo` and `admin_mode` into a key that he is handed: a signed-in browser and the local
- * command line may, a token only when it holds that scope itself (reference access-tokens 4.2, lessons R4 and R6).
+ * Whether the caller may be handed a key with these scopes: `sudo` and `admin_mode` only from a signed-in browser, the local
+ * command line, or a token that holds the same scope (reference access-tokens 4.2, lessons R4 and R6).
  */
-export function demandAdminScopes(credential: VerifiedCredential, scopes: readonly string[]): void {
-  if (credential.kind === 'session' || credential.kind === 'local') return;
-  for (const scope of scopes)
-    if (isScope(scope) && isAdminScope(scope) && !credential.scopes.includes(scope))
-      fail({ code: 'insufficient_scope', scopes: ['sudo'] });
+export function mayHandOut(credential: VerifiedCredential, scopes: readonly string[]): boolean {
+  if (credential.kind === 'session' || credential.kind === 'local') return true;
+  return scopes.every((scope) => !isScope(scope) || !isAdminScope(scope) || credential.scopes.includes(scope));
 }
+
+/** What a caller is told who may not. */
+export const NEEDS_SUDO: Fault = { code: 'insufficient_scope', scopes: ['sudo'] };

@@ -22,12 +22,14 @@ import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { revokeKey } from './end-key.ts';
 import { expiryPolicy, rotatedExpiry } from './expiry-dates.ts';
+import { directLevels, placeOfKey } from './holder-store.ts';
 import { auditKey, refuse } from './key-audit.ts';
 import {
   checkedScopes,
   checkWish,
-  demandAdminScopes,
   type KeyWish,
+  mayHandOut,
+  NEEDS_SUDO,
   type SoundWish,
   scopesFor,
   type WishErrors,
@@ -114,7 +116,10 @@ export async function rotateOwnToken(
   return rotateAccessToken(house, actor, row, wish, allowed.action);
 }
 
-/** Rotates an access token by the rules of 7.2. Who may was asked before. */
+/**
+ * Rotates an access token by the rules of 7.2. Who may was asked before. The bot of a project or group token must still be a
+ * member there, by whichever route it is rotated (lessons R39).
+ */
 export async function rotateAccessToken(
   house: House,
   actor: Actor,
@@ -127,7 +132,12 @@ export async function rotateAccessToken(
   return rotateKey(house, actor, row, wish, {
     action,
     expiry: (settings, now) => rotatedExpiry(expiryPolicy(settings, holder?.type ?? 'human'), now, wish.expiresAt),
-    alongside,
+    async alongside(tx) {
+      const place = placeOfKey(row);
+      if (place && !(await directLevels(tx, place, [row.user_id ?? 0])).has(row.user_id ?? 0))
+        fail({ code: 'bad_request', reason: 'Failed to find bot user' });
+      await alongside?.(tx);
+    },
   });
 }
 
@@ -169,7 +179,7 @@ export async function makePersonalToken(house: House, actor: Actor, making: Pers
   const policy = expiryPolicy(settings, user.type);
   const sound = checkWish(making.wish, making.choosable, policy, house.clock.now());
   if (!sound.ok) return refuse(house, actor, action, where, making.say(sound.error));
-  demandAdminScopes(actor.credential, sound.value.scopes);
+  if (!mayHandOut(actor.credential, sound.value.scopes)) return refuse(house, actor, action, where, NEEDS_SUDO);
   // Inert for others today, a key to everything on the day that they become administrators.
   if (user.admin === 0 && sound.value.scopes.some(isAdminScope))
     return refuse(house, actor, action, where, making.say({ scopes: ['can only contain available scopes'] }));

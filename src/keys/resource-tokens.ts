@@ -18,7 +18,7 @@ import {
 import { issueCredential } from '../credentials/issue.ts';
 import { actingUser, holderName } from '../credentials/verified-credential.ts';
 import { createBot } from '../identity/bots.ts';
-import { lineageIds } from '../identity/records.ts';
+import { lineageIds, type User } from '../identity/records.ts';
 import { MAINTAINER } from '../identity/roles.ts';
 import { findUser, updateUser } from '../identity/user-store.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
@@ -197,7 +197,7 @@ export async function rotateResourceToken(
       reason: 'Not eligible to rotate tokens with permissions not held by the user',
     });
   const made = await rotateAccessToken(house, actor, row, wish, allowed.action, (tx) =>
-    keepBot(tx, house, place, row, actingUser(actor.credential)?.external ?? null),
+    followRotator(tx, house, row, actingUser(actor.credential)),
   );
   return { ...made, level };
 }
@@ -221,9 +221,7 @@ export async function rotateOwnResourceToken(
   const row = await findIn(house, place, credential.id);
   if (!row) return fail({ code: 'unauthorized' });
   const level = (await withLevels(house, place, [row]))[0]!.level;
-  const made = await rotateAccessToken(house, actor, row, wish, allowed.action, (tx) =>
-    keepBot(tx, house, place, row, null),
-  );
+  const made = await rotateAccessToken(house, actor, row, wish, allowed.action);
   return { ...made, level };
 }
 
@@ -249,12 +247,10 @@ async function placeSeenBy(
   return { type, id: record.id };
 }
 
-/** A rotation needs its bot in place still (lessons R39); the bot is as external as the user who rotates (reference 7.2). */
-async function keepBot(tx: Tx, house: House, place: KeyPlace, row: CredentialRow, external: 0 | 1 | null) {
-  const botId = row.user_id;
-  const levels = botId === null ? null : await directLevels(tx, place, [botId]);
-  if (botId === null || !levels?.has(botId)) fail({ code: 'bad_request', reason: 'Failed to find bot user' });
-  if (external !== null) await updateUser(tx, botId, { external, updated_at: house.clock.now() });
+/** The bot is as external as the user who rotates its token (reference access-tokens 6.2, 7.2). */
+async function followRotator(tx: Tx, house: House, row: CredentialRow, rotator: User | null): Promise<void> {
+  if (rotator === null || row.user_id === null) return;
+  await updateUser(tx, row.user_id, { external: rotator.external, updated_at: house.clock.now() });
 }
 
 /** Revokes a token of the place and deletes its bot; again is fine. A token whose bot was taken out is refused. */

@@ -13,7 +13,7 @@ import { type InstanceSettings, readSettings } from '../settings/settings.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { auditKey, refuse } from './key-audit.ts';
-import { demandAdminScopes } from './key-wish.ts';
+import { mayHandOut, NEEDS_SUDO } from './key-wish.ts';
 import { kindWords, tellOwner } from './notices.ts';
 
 /** Thirty days, in seconds. */
@@ -67,13 +67,13 @@ export async function rotateKey(
 ): Promise<KeyMade> {
   if (!Number.isInteger(wish.overlap) || wish.overlap < 0 || wish.overlap > LONGEST_OVERLAP)
     fail({ code: 'invalid_parameters', texts: ['overlap does not have a valid value'] });
-  demandAdminScopes(actor.credential, scopesOf(key));
+  const where = { key };
+  if (!mayHandOut(actor.credential, scopesOf(key))) return refuse(house, actor, rules.action, where, NEEDS_SUDO);
   const call = repeatable(actor, key, wish);
   const kept = await recall(house.db.read, house, call);
   if (kept) return kept;
 
   const expiry = rules.expiry(await readSettings(house.db.read), house.clock.now());
-  const where = { key };
   if (!expiry.ok)
     return refuse(house, actor, rules.action, where, { code: 'bad_request', reason: `Expires at ${expiry.error}` });
   const done = await house.db.tx((tx) => rotateIn(tx, house, actor, key, wish, rules, expiry.value, call));

@@ -1,3 +1,5 @@
+// Until when a new or rotated key may live, under each setting: the last day is taken, the next is not (reference access-tokens
+// 7.1, 7.2).
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DAY, isoDate, parseDate } from '../../src/kernel/clock.ts';

@@ -132,6 +132,18 @@ withForge('rotating a key', (forge) => {
     assert.equal(new Set(answers.map((answer) => answer.text)).size, 1);
   });
 
+  test('a client that repeats its calls at every step of a chain never loses its family', async () => {
+    const { issue } = forge();
+    let token = (await issue(await person())).secret.reveal();
+    for (let step = 0; step < 5; step++) {
+      const calls = await Promise.all([1, 2].map(() => rotate(token, { overlap: 60 }, `step ${step}`)));
+      calls.push(await rotate(token, { overlap: 60 }, `step ${step}`));
+      assert.deepEqual([...new Set(calls.map((call) => call.body.token))], [calls[0]!.body.token]);
+      token = calls[0]!.body.token;
+    }
+    assert.equal(await status(token), 200);
+  });
+
   test('an Idempotency-Key that is too long or empty is refused', async () => {
     const { issue } = forge();
     const old = (await issue(await person())).secret.reveal();

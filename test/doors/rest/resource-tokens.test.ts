@@ -229,8 +229,9 @@ withForge('project and group access tokens', (forge) => {
     for (const [method, path] of [
       ['DELETE', `${paths[0]}/${made.body.id}`],
       ['POST', `${paths[0]}/${made.body.id}/rotate`],
+      ['POST', `/personal_access_tokens/${made.body.id}/rotate`],
     ] as const) {
-      const no = await api(method, path, { token });
+      const no = await api(method, path, path.startsWith('/personal') ? {} : { token });
       assert.deepEqual([no.status, no.body], [400, bad('Failed to find bot user')]);
     }
     assert.equal((await api('GET', '/personal_access_tokens/self', { token: made.body.token })).status, 200);

@@ -94,6 +94,8 @@ withForge('making tokens for users', (forge) => {
     const weak = await make(admin.id, sudo, await token(admin, ['api']));
     assert.equal(weak.status, 403);
     assert.deepEqual([weak.body.error, weak.body.scope], ['insufficient_scope', 'sudo']);
+    const refused = (await auditOf(forge(), 'user_token:create')).find((row) => row.entity_id === admin.id);
+    assert.deepEqual([refused?.result, refused?.message], ['refused', 'Refused: needs the scope sudo']);
     const strong = await token(admin, ['api', 'sudo']);
     assert.equal((await make(admin.id, sudo, strong)).status, 201);
     const toUser = await make(user.id, sudo, strong);
@@ -205,7 +207,11 @@ withForge('making tokens for users', (forge) => {
     assert.equal((await api('GET', path, { token: await forge().token(user) })).status, 403);
     const rotated = await api('POST', `/personal_access_tokens/${id}/rotate`);
     assert.equal(rotated.status, 200);
-    assert.equal((await api('DELETE', `${path}/${rotated.body.id}`)).status, 204);
+    const ifUnmodified = (date: string) =>
+      api('DELETE', `${path}/${rotated.body.id}`, { headers: { 'If-Unmodified-Since': date } });
+    const changed = await ifUnmodified('Sun, 01 Mar 2026 14:59:59 GMT');
+    assert.deepEqual([changed.status, changed.body], [412, { message: '412 Precondition Failed' }]);
+    assert.equal((await ifUnmodified('Sun, 01 Mar 2026 15:00:00 GMT')).status, 204);
     assert.equal((await api('DELETE', `${path}/${rotated.body.id}`)).status, 204);
     const ids = async (state: string) =>
       (await api('GET', `${path}?state=${state}`)).body.map((row: { id: number }) => row.id);

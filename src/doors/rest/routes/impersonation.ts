@@ -13,6 +13,12 @@ import { idOf, wishOf, wishParams } from './token-params.ts';
 const LIST = '/users/:user_id/impersonation_tokens';
 const ONE = `${LIST}/:impersonation_token_id`;
 
+/** The instant of an HTTP date header; null without one, or when it is none (RFC 9110 13.1.4: then it is ignored). */
+function httpDateOf(header: string | string[] | undefined): number | null {
+  const time = typeof header === 'string' ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(time) ? null : time;
+}
+
 export const routes: Route[] = [
   route({
     method: 'GET',
@@ -60,9 +66,10 @@ export const routes: Route[] = [
     action: 'impersonation_token:manage',
     params: none,
     summary: 'Revokes an impersonation token',
-    async handler({ services, actor, allowed, path }) {
+    async handler({ services, actor, allowed, path, headers }) {
       const id = idOf(path, 'impersonation_token_id');
-      await revokeImpersonationToken(services, actor, allowed, idOf(path, 'user_id'), id);
+      const unchangedSince = httpDateOf(headers['if-unmodified-since']);
+      await revokeImpersonationToken(services, actor, allowed, idOf(path, 'user_id'), id, unchangedSince);
       return noContent();
     },
   }),

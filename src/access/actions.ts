@@ -188,6 +188,12 @@ export const actions = {
     roles: DEVELOPER_UP,
     feature: 'repository',
   }),
+  'project:create_by_push': atNamespace({
+    effect: 'write',
+    kinds: 'pushers',
+    scopes: ['api', 'write_repository'],
+    roles: DEVELOPER_UP,
+  }),
   'repository:read': atProject({
     effect: 'read',
     kinds: 'readers',
@@ -209,6 +215,19 @@ export const actions = {
   'branch:delete': atProject({ ...MANAGE, roles: DEVELOPER_UP, feature: 'repository' }),
   'tag:create': atProject({ ...MANAGE, roles: DEVELOPER_UP, feature: 'repository' }),
   'tag:delete': atProject({ ...MANAGE, roles: DEVELOPER_UP, feature: 'repository' }),
+
+  // -- deploy keys and SSH keys (reference git-and-deploy 6, 7)
+  'deploy_key:list_all': atInstance(ADMIN_READ),
+  'deploy_key:manage_all': atInstance(ADMIN_WRITE),
+  'deploy_key:list_common': atInstance({ effect: 'read', kinds: 'signed_in', scopes: READ, instance: 'self' }),
+  'project_deploy_key:list': atProject({ ...LOOK, roles: MAINTAINER_UP }),
+  'project_deploy_key:manage': atProject({ ...MANAGE, roles: MAINTAINER_UP, archived: true }),
+  'own_ssh_key:read': atInstance({ effect: 'read', kinds: 'people', scopes: READ_USER, instance: 'self' }),
+  'own_ssh_key:manage': atInstance({ effect: 'write', kinds: 'people', scopes: API, instance: 'self' }),
+  'user_ssh_key:read': atInstance({ effect: 'read', kinds: 'everyone', scopes: 'any', instance: 'anyone' }),
+  'user_ssh_key:manage': atInstance(ADMIN_WRITE),
+  'ssh_key:identify': atInstance(ADMIN_READ),
+  'ssh_token:create': atInstance({ effect: 'write', kinds: 'ssh_people', scopes: 'any', instance: 'self' }),
 } as const satisfies Record<string, Rule>;
 
 export type Action = keyof typeof actions;

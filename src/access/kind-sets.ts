@@ -45,6 +45,8 @@ export const kindSets: Readonly<Record<KindSetName, Readonly<Record<Kind, boolea
   sudoers: { ...NO, personal_access_token: true },
   /** an access token asking about itself */
   token_itself: { ...NO, personal_access_token: true, group_access_token: true, project_access_token: true },
+  /** somebody who proved his own SSH key, which counts as signing in (reference access-tokens 4.7) */
+  ssh_people: { ...NO, user_ssh_key: true },
   /** clone and fetch; the job token comes with its own door */
   git_readers: {
     ...NO,
@@ -57,6 +59,15 @@ export const kindSets: Readonly<Record<KindSetName, Readonly<Record<Kind, boolea
   },
   /** push; a deploy token only with its opt-in scope */
   git_writers: { ...NO, ...USERS, deploy_token: true, deploy_key: true, user_ssh_key: true, password: true },
+  /** git users whose push may make a project: never deploy keys or tokens (reference git-and-deploy 8.5) */
+  pushers: {
+    ...NO,
+    personal_access_token: true,
+    group_access_token: true,
+    project_access_token: true,
+    user_ssh_key: true,
+    password: true,
+  },
   /** repository reads over REST */
   readers: { ...NO, ...USERS, anonymous: true },
 };

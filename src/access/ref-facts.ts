@@ -1,7 +1,7 @@
 // Gathers what ref-rules.ts must know of a caller and a project: the role really held, the rules, the setting. It judges
 // nothing. What only the repository knows (empty, forced) the caller adds.
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';
-import { isTokenBot } from '../identity/records.ts';
+import { isTokenBot, type Namespace } from '../identity/records.ts';
 import { type Clock, isoDate } from '../kernel/clock.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { Queryable } from '../storage/database.ts';
@@ -35,11 +35,17 @@ export async function gatherRefFacts(
     protections,
     defaultBranch: place.project.default_branch,
     empty: input.empty,
-    defaultBranchProtection: settings.default_branch_protection,
+    defaultBranchProtection: branchProtectionOf(place.namespace, settings.default_branch_protection),
     door: input.door,
     projectPath: place.project.full_path,
     membersUrl: `${input.url}/${place.project.full_path}/-/project_members`,
   };
+}
+
+/** How default branches are protected in a namespace, 0 to 4: the group's own setting, else the instance's. */
+export function branchProtectionOf(namespace: Pick<Namespace, 'settings'>, instance: number): number {
+  const own: unknown = (JSON.parse(namespace.settings) as Record<string, unknown>)['default_branch_protection'];
+  return typeof own === 'number' ? own : instance;
 }
 
 async function actorFacts(

@@ -16,8 +16,10 @@ export type KindSetName =
   | 'browsers'
   | 'sudoers'
   | 'token_itself'
+  | 'ssh_people'
   | 'git_readers'
   | 'git_writers'
+  | 'pushers'
   | 'readers';
 
 /** Who may do it at the instance, beside the kind: `self` is anyone for himself. */

@@ -36,7 +36,7 @@ export interface ProjectWish {
   readonly settings?: Partial<ProjectSettings> | undefined;
 }
 
-type Creating = Allowed<'project:create'>;
+type Creating = Allowed<'project:create'> | Allowed<'project:create_by_push'>;
 export const NAMESPACE_INVALID = { code: 'invalid_record', fields: { namespace: ['is not valid'] } } as const;
 
 export function takenFault(fields: readonly string[]) {

@@ -1,6 +1,8 @@
 // What follows a push: its row is ended with the refs that really moved, and the project learns of it (activity, default
 // branch and its protection, audit) in that same transaction. It runs once for each push, here or at the next start.
+import { loadNamespace } from '../access/facts-store.ts';
 import { protectDefaultBranch } from '../access/protected-ref-store.ts';
+import { branchProtectionOf } from '../access/ref-facts.ts';
 import { recordAudit } from '../audit/record.ts';
 import { type Actor, auditDeed, type Deed } from '../credentials/actor.ts';
 import { findCredential } from '../credentials/credential-store.ts';
@@ -33,7 +35,9 @@ export async function completePush(house: RepositoryHouse, pushId: number, actor
     if (head !== null) {
       if (head !== project.default_branch) await updateProject(tx, project.id, { default_branch: head });
       const settings = await readSettings(tx);
-      await protectDefaultBranch(tx, project.id, head, settings.default_branch_protection, now);
+      const namespace = await loadNamespace(tx, project.namespace_id, 'any');
+      const level = settings.default_branch_protection;
+      await protectDefaultBranch(tx, project.id, head, namespace ? branchProtectionOf(namespace, level) : level, now);
     }
     await audit(tx, house, actor, push, project, moved);
   });

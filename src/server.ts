@@ -9,6 +9,7 @@ import { type Address, type Config, derivedUrl } from './config.ts';
 import { REAP_PROJECTS } from './directory/end-places.ts';
 import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
+import { registerUserKeys } from './doors/http/user-keys.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
 import { openLocalDoor } from './doors/local/local-door.ts';
@@ -113,7 +114,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const app = await createHttpServer(services, {
     tls: config.tls ? { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) } : undefined,
     trustedProxies: config.trustedProxies,
-    doors: [registerGitHttp],
+    doors: [registerGitHttp, registerUserKeys],
   });
   undo.push(() => closeHttp(app, services));
   await app.ready();

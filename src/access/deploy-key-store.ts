@@ -29,16 +29,21 @@ export async function findGrant(q: Queryable, keyId: number, projectId: number):
   return row ?? null;
 }
 
-/** Every project in which a key is enabled, deleted ones left out; oldest grant first. */
-export async function grantsOf(
-  q: Queryable,
-  keyIds: readonly number[],
-): Promise<(DeployKeyGrant & { readonly project: Project })[]> {
+/** A grant with its project, as lists show it. */
+export interface GrantedProject extends DeployKeyGrant {
+  readonly project: Project;
+  readonly namespace_name: string;
+}
+
+/** Every project in which some keys are enabled, deleted ones left out; oldest grant first. */
+export async function grantsOf(q: Queryable, keyIds: readonly number[]): Promise<GrantedProject[]> {
   if (keyIds.length === 0) return [];
   const rows = await q
     .selectFrom('deploy_key_projects as d')
     .innerJoin('projects as p', 'p.id', 'd.project_id')
+    .innerJoin('namespaces as n', 'n.id', 'p.namespace_id')
     .selectAll('d')
+    .select('n.name as namespace_name')
     .where('d.credential_id', 'in', [...keyIds])
     .where('p.deleted_at', 'is', null)
     .orderBy('d.id')
@@ -89,9 +94,10 @@ function asEnabled(rows: Awaited<ReturnType<ReturnType<typeof enabledIn>['execut
   return rows.map((row, index) => ({ ...keys[index]!, can_push: row.can_push }));
 }
 
-const isEnabledWhere = (condition: Condition) =>
+const isEnabledWhere = (conditions: readonly Condition[]) =>
   sql<SqlBool>`exists (select 1 from deploy_key_projects d join projects p on p.id = d.project_id
-    join namespaces n on n.id = p.namespace_id where d.credential_id = c.id and ${condition})`;
+    join namespaces n on n.id = p.namespace_id where d.credential_id = c.id
+    and ${sql.join(conditions, sql` and `)})`;
 
 /**
  * A deploy key, by id or by its whole text, that is public or enabled in a project of `condition` (over `p` and `n`); null for
@@ -104,7 +110,7 @@ export async function findAccessibleKey(
 ): Promise<SshKeyRow | null> {
   const query = sshKeys(q)
     .where('c.kind', '=', 'deploy_key')
-    .where((eb) => eb.or([eb('k.public', '=', 1), isEnabledWhere(condition)]));
+    .where((eb) => eb.or([eb('k.public', '=', 1), isEnabledWhere([condition])]));
   const row = await ('id' in which
     ? query.where('c.id', '=', which.id)
     : query.where('k.key_text', '=', which.text)
@@ -112,10 +118,10 @@ export async function findAccessibleKey(
   return row ? asSshKeys([row])[0]! : null;
 }
 
-/** One page of deploy keys by id: all, only public ones, or those enabled in a project of `enabledWhere` (over `p` and `n`). */
+/** One page of deploy keys by id: all, only public ones, or those enabled in a project for which all of `enabledWhere` holds (over `p` and `n`). */
 export async function listDeployKeys(
   q: Queryable,
-  filter: { readonly publicOnly?: boolean; readonly enabledWhere?: Condition },
+  filter: { readonly publicOnly?: boolean; readonly enabledWhere?: readonly Condition[] },
   slice: Slice,
 ): Promise<{ rows: SshKeyRow[]; total: number }> {
   let query = sshKeys(q).where('c.kind', '=', 'deploy_key');
@@ -129,8 +135,12 @@ export async function listDeployKeys(
   return { rows: asSshKeys(rows), total: Number(counted.total) };
 }
 
-/** Whether the key is enabled in a project, not deleted, that `condition` (over `p` and `n`) does not hold for. */
-export async function isEnabledOutside(q: Queryable, keyId: number, condition: Condition): Promise<boolean> {
+/** Whether a key is enabled in a project, not deleted, for which a condition (over `p` and `n`) holds or fails; or in another one. */
+export async function isEnabledSomewhere(
+  q: Queryable,
+  keyId: number,
+  where: { readonly holds: Condition } | { readonly fails: Condition } | { readonly besides: number },
+): Promise<boolean> {
   const row = await q
     .selectFrom('deploy_key_projects as d')
     .innerJoin('projects as p', 'p.id', 'd.project_id')
@@ -138,13 +148,18 @@ export async function isEnabledOutside(q: Queryable, keyId: number, condition: C
     .select('d.id')
     .where('d.credential_id', '=', keyId)
     .where('p.deleted_at', 'is', null)
-    .where(sql<SqlBool>`not ${condition}`)
+    .where(conditionOf(where))
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
 }
 
-/** The ids of the deploy keys enabled in some projects. */
+function conditionOf(where: Parameters<typeof isEnabledSomewhere>[2]) {
+  if ('holds' in where) return sql<SqlBool>`${where.holds}`;
+  return 'fails' in where ? sql<SqlBool>`not ${where.fails}` : sql<SqlBool>`p.id <> ${where.besides}`;
+}
+
+/** The ids of the deploy keys enabled in some projects; for the inventory of those who manage them. */
 export async function keysEnabledIn(q: Queryable, projectIds: readonly number[]): Promise<number[]> {
   if (projectIds.length === 0) return [];
   const rows = await q

@@ -14,19 +14,21 @@ interface Found {
   readonly total: number;
 }
 
-/** Projects that the credential may see by REST or clone by git. */
+/** Projects that the credential may see by REST or clone by git, those left out that `seenBy` may not see. */
 export async function reachableProjects(
   q: Queryable,
   clock: Clock,
   credential: VerifiedCredential,
+  seenBy: VerifiedCredential,
   slice: Slice,
 ): Promise<Found> {
   const seen = visibleProjects(clock, credential, 'project:read');
   const pulled = visibleProjects(clock, credential, 'repository:pull');
-  const query = q
+  let query = q
     .selectFrom('projects as p')
     .innerJoin('namespaces as n', 'n.id', 'p.namespace_id')
     .where(sql<boolean>`(${seen} or ${pulled})`);
+  if (seenBy !== credential) query = query.where(visibleProjects(clock, seenBy, 'project:read'));
   const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   if (slice.perPage <= 0) return { rows: [], total: Number(total) };
   const rows = await query
@@ -38,14 +40,16 @@ export async function reachableProjects(
   return { rows, total: Number(total) };
 }
 
-/** Groups that the credential may see. */
+/** Groups that the credential may see, those left out that `seenBy` may not see. */
 export async function reachableGroups(
   q: Queryable,
   clock: Clock,
   credential: VerifiedCredential,
+  seenBy: VerifiedCredential,
   slice: Slice,
 ): Promise<Found> {
-  const query = q.selectFrom('namespaces as n').where(visibleGroups(clock, credential, 'group:read'));
+  let query = q.selectFrom('namespaces as n').where(visibleGroups(clock, credential, 'group:read'));
+  if (seenBy !== credential) query = query.where(visibleGroups(clock, seenBy, 'group:read'));
   const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   const rows = await query
     .select(['n.id', 'n.full_path'])

@@ -15,15 +15,19 @@ export interface ReachItem {
   readonly actions: readonly Action[];
 }
 
-/** One page of what the key opens now: groups first, then projects, each by id. */
+/**
+ * One page of what the key opens now: groups first, then projects, each by id. Who asks about another's key is told only of
+ * places that he may see himself: a deploy key leads to projects of people who do not know each other.
+ */
 export async function reachOf(
   house: House,
   credential: VerifiedCredential,
   slice: { readonly offset: number; readonly perPage: number },
+  seenBy: VerifiedCredential = credential,
 ): Promise<{ items: ReachItem[]; total: number }> {
-  const groups = await reachableGroups(house.db.list, house.clock, credential, slice);
+  const groups = await reachableGroups(house.db.list, house.clock, credential, seenBy, slice);
   const left = slice.perPage - groups.rows.length;
-  const projects = await reachableProjects(house.db.list, house.clock, credential, {
+  const projects = await reachableProjects(house.db.list, house.clock, credential, seenBy, {
     offset: Math.max(0, slice.offset - groups.total),
     perPage: left,
   });

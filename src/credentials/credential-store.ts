@@ -87,6 +87,8 @@ export interface CredentialFilter {
     readonly userId: number;
     readonly projectIds: readonly number[];
     readonly groupIds: readonly number[];
+    /** keys that belong to places otherwise than by their row: deploy keys */
+    readonly ids: readonly number[];
   };
   /** default: false shows only what is not an impersonation token; `any` shows both */
   readonly impersonation?: boolean | 'any';
@@ -167,13 +169,14 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number): T {
   if (filter.groupId !== undefined) q = q.where('c.group_id', '=', filter.groupId);
   if (filter.createdByUserId !== undefined) q = q.where('c.created_by_user_id', '=', filter.createdByUserId);
   if (filter.anyOf) {
-    const { userId, projectIds, groupIds } = filter.anyOf;
+    const { userId, projectIds, groupIds, ids } = filter.anyOf;
     q = q.where((eb) =>
       eb.or([
         eb('c.user_id', '=', userId),
         eb('c.created_by_user_id', '=', userId),
         ...(projectIds.length ? [eb('c.project_id', 'in', projectIds)] : []),
         ...(groupIds.length ? [eb('c.group_id', 'in', groupIds)] : []),
+        ...(ids.length ? [eb('c.id', 'in', ids)] : []),
       ]),
     );
   }

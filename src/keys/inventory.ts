@@ -2,7 +2,9 @@
 // made, and the keys of the places they manage (reference access-tokens 3.7). Hidden and missing read alike.
 import type { Allowed } from '../access/allowed.ts';
 import { decide } from '../access/decide.ts';
+import { isEnabledSomewhere, keysEnabledIn } from '../access/deploy-key-store.ts';
 import { atGroup, atProject } from '../access/place.ts';
+import { visibleProjects } from '../access/visible-store.ts';
 import {
   type CredentialFilter,
   type CredentialRow,
@@ -31,7 +33,8 @@ export async function listInventory(
   if (allowed.asAdmin) return listCredentials(house.db.list, { ...filter, kinds, impersonation: 'any' }, slice, now);
   const userId = actingUser(allowed.credential)?.id ?? fail({ code: 'unauthorized' });
   const places = await managedPlaces(house.db.list, house.clock, allowed.credential);
-  return listCredentials(house.db.list, { ...filter, kinds, anyOf: { userId, ...places } }, slice, now);
+  const ids = await keysEnabledIn(house.db.list, places.projectIds);
+  return listCredentials(house.db.list, { ...filter, kinds, anyOf: { userId, ...places, ids } }, slice, now);
 }
 
 /** Whether the caller may know of a key. */
@@ -42,6 +45,10 @@ export async function mayKnow(house: House, looker: Looker, row: CredentialRow):
   const user = actingUser(looker.credential);
   if (user === null) return false;
   if (row.user_id === user.id || row.created_by_user_id === user.id) return true;
+  if (row.kind === 'deploy_key') {
+    const managed = visibleProjects(house.clock, looker.credential, 'project_deploy_key:list');
+    return isEnabledSomewhere(house.db.read, row.id, { holds: managed });
+  }
   const place = placeOfKey(row);
   return place !== null && manages(house, looker.credential, place);
 }

@@ -6,6 +6,7 @@ import { routes as adminToken } from './admin-token.ts';
 import { routes as audit } from './audit.ts';
 import { routes as branches } from './branches.ts';
 import { routes as commits } from './commits.ts';
+import { routes as deployKeys } from './deploy-keys.ts';
 import { routes as deployTokens } from './deploy-tokens.ts';
 import { routes as files } from './files.ts';
 import { routes as groups } from './groups.ts';
@@ -26,6 +27,7 @@ import { routes as settings } from './settings.ts';
 import { routes as shares } from './shares.ts';
 import { routes as statistics } from './statistics.ts';
 import { routes as tags } from './tags.ts';
+import { routes as userKeys } from './user-keys.ts';
 import { routes as userTokens } from './user-tokens.ts';
 import { routes as users } from './users.ts';
 
@@ -37,12 +39,14 @@ const areas: readonly Route[] = [
   ...commits,
   ...branches,
   ...adminToken,
+  ...deployKeys,
   ...deployTokens,
   ...impersonation,
   ...keyward,
   ...personalTokens,
   ...resourceTokens,
   ...serviceAccounts,
+  ...userKeys,
   ...userTokens,
   ...session,
   ...users,

@@ -156,11 +156,11 @@ export const routes: Route[] = [
     params: none,
     summary: 'Lists what a key opens now: places, and the actions at each',
     paged: true,
-    async handler({ services, allowed, path, page }) {
+    async handler({ services, credential, allowed, path, page }) {
       const row = await getInventoryKey(services, allowed, idOf(path, 'credential_id'));
       const key = await services.verifier.byId(row.id);
       if (!key.ok) return paged([], 0);
-      const { items, total } = await reachOf(services, key.value, page);
+      const { items, total } = await reachOf(services, key.value, page, credential.id === row.id ? key.value : credential);
       return paged(items, total);
     },
   }),

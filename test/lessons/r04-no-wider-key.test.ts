@@ -1,0 +1,115 @@
+// Lesson R4 (a job token turned into a web session) and R6 (a token that made a wider one):
+// 1. somebody holds a narrow key: a scope that only reads, or a key of a machine;
+// 2. he calls every route of the REST table with it, with parameters that would make, rotate or widen a key;
+// 3. he wants a session cookie, the text of a key, or any change at all.
+// He gets none of them; the one exception is a token that may rotate, or revoke, itself.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Wish } from '../../src/credentials/issue.ts';
+import type { Route } from '../../src/doors/rest/route.ts';
+import { routes } from '../../src/doors/rest/routes/index.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { makeWorld, type World } from '../support/world.ts';
+
+const KEY_TEXT = /gl(?:pat|dt|rt|ptt|cbt)-[0-9A-Za-z_-]{20}/;
+/** What a key may do to itself. */
+const ABOUT_ITSELF = new Set(['own_token:read', 'own_token:rotate', 'own_token:revoke']);
+
+describe('a narrow key', () => {
+  let server: TestServer;
+  let world: World;
+  let ids: { user: number; project: number; group: number; bot: number; token: number };
+
+  before(async () => {
+    // Guessing is what this test does; the limit on guesses has its own.
+    server = await startServer({ settings: { failed_authentication_limit: 1_000_000 } });
+    world = makeWorld(server.services.db, server.services.keys);
+    world.clock.set(server.services.clock.now());
+    // An administrator who owns the place: whatever is refused, only the key's own kind and scopes can have refused it.
+    const user = await world.user({ username: 'powerful', admin: 1 });
+    const group = await world.group({});
+    const project = await world.project(group);
+    await world.member(user, { group }, 50);
+    const bot = await world.user({ username: 'bot', type: 'project_bot', bot_project_id: project.id });
+    await world.member(bot, { project }, 50);
+    const token = await world.issue({ kind: 'personal_access_token', userId: user.id });
+    ids = { user: user.id, project: project.id, group: group.id, bot: bot.id, token: token.credential.id };
+  });
+  after(() => server?.stop());
+
+  const holders: [string, () => Partial<Wish> & { kind: Wish['kind'] }][] = [
+    ...[
+      'read_api',
+      'read_user',
+      'read_repository',
+      'write_repository',
+      'read_registry',
+      'self_rotate',
+      'k8s_proxy',
+    ].map((scope): [string, () => Partial<Wish> & { kind: Wish['kind'] }] => [
+      `a personal token of scope ${scope}`,
+      () => ({ kind: 'personal_access_token', userId: ids.user, scopes: [scope] }),
+    ]),
+    [
+      'a project token that reads the API',
+      () => ({ kind: 'project_access_token', userId: ids.bot, projectId: ids.project, scopes: ['read_api'] }),
+    ],
+    ['a deploy token', () => ({ kind: 'deploy_token', projectId: ids.project, scopes: ['read_repository'] })],
+    ['a job token', () => ({ kind: 'job_token', userId: ids.user, projectId: ids.project, scopes: [] })],
+    ['a trigger token', () => ({ kind: 'trigger_token', userId: ids.user, projectId: ids.project, scopes: [] })],
+    ['a runner token', () => ({ kind: 'runner_token', runnerId: 1, scopes: [] })],
+  ];
+
+  const BODY = {
+    name: 'wider',
+    username: 'wider',
+    email: 'wider@example.com',
+    title: 'wider',
+    path: 'wider',
+    scopes: ['api'],
+    access_level: 50,
+    expires_at: '2026-12-31',
+    admin: true,
+    login: 'powerful',
+    password: 'a guess at the password',
+    token: 'glpat-aaaaaaaaaaaaaaaaaaaa',
+  };
+
+  function pathOf(route: Route): string {
+    const top = route.path.startsWith('/groups') ? ids.group : route.path.startsWith('/users') ? ids.user : ids.project;
+    return route.path
+      .split('/')
+      .map((part) => {
+        if (part === ':id') return String(top);
+        if (part === ':user_id') return String(ids.user);
+        if (part === ':token_id' || part === ':credential_id') return String(ids.token);
+        return part.startsWith(':') || part.startsWith('*') ? 'x' : part;
+      })
+      .join('/');
+  }
+
+  test('is what makes the difference: with scope api the same holder does get one', async () => {
+    const strong = await world.issue({ kind: 'personal_access_token', userId: ids.user, scopes: ['api'] });
+    const path = `/projects/${ids.project}/access_tokens`;
+    const made = await server.api('POST', path, { token: strong.secret.reveal(), body: BODY });
+    assert.equal(made.status, 201, made.text);
+    assert.match(made.text, KEY_TEXT);
+  });
+
+  for (const [name, wish] of holders)
+    test(`${name} gets no cookie, no key and no change from any route`, async () => {
+      for (const route of routes) {
+        const text = (await world.issue(wish())).secret.reveal();
+        const answer = await server.api(route.method, pathOf(route), {
+          token: text,
+          ...(route.method !== 'GET' && { body: BODY }),
+        });
+        const where = `${route.method} ${route.path}: ${answer.status}`;
+        assert.equal(answer.headers.get('set-cookie'), null, where);
+        assert.notEqual(answer.status, 500, where);
+        if (ABOUT_ITSELF.has(route.action)) continue;
+        assert.doesNotMatch(answer.text, KEY_TEXT, where);
+        if (route.method !== 'GET' && route.action !== 'credential:explain') assert.ok(answer.status >= 400, where);
+      }
+    });
+});

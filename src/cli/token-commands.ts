@@ -1,19 +1,16 @@
 // `keyward token …`: make, list, rotate and revoke keys of users, projects and groups. The deeds are those of keys/; here their
 // arguments are read and their results put into words.
-import {
-  type CredentialRow,
-  credentialState,
-  findCredential,
-  listCredentials,
-  scopesOf,
-} from '../credentials/credential-store.ts';
+import { type CredentialRow, credentialState, scopesOf } from '../credentials/credential-rows.ts';
+import { findCredential } from '../credentials/credential-store.ts';
+import { listCredentials } from '../credentials/credential-list-store.ts';
 import { ACCESS_TOKEN_KINDS, ISSUED_KINDS } from '../credentials/kinds.ts';
 import type { Services } from '../doors/services.ts';
 import { isoDate, isoTime } from '../kernel/clock.ts';
 import { fail } from '../kernel/faults.ts';
 import { createDeployToken, deleteDeployToken, rotateDeployToken } from '../keys/deploy-tokens.ts';
 import { surroundings } from '../keys/holder-store.ts';
-import { createPersonalTokenFor, revokePersonalToken, rotatePersonalToken } from '../keys/personal-tokens.ts';
+import { createPersonalTokenFor } from '../keys/make-personal-token.ts';
+import { revokePersonalToken, rotatePersonalToken } from '../keys/personal-tokens.ts';
 import { createResourceToken } from '../keys/resource-tokens.ts';
 import type { KeyMade } from '../keys/rotate-key.ts';
 import { type CommandArguments, operator } from './operator.ts';

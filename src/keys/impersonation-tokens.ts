@@ -2,7 +2,9 @@
 // access-tokens 4.3).
 import type { Allowed } from '../access/allowed.ts';
 import type { Actor } from '../credentials/actor.ts';
-import { type CredentialRow, findCredential, listCredentials, type Slice } from '../credentials/credential-store.ts';
+import { type CredentialRow } from '../credentials/credential-rows.ts';
+import { findCredential } from '../credentials/credential-store.ts';
+import { listCredentials, type Slice } from '../credentials/credential-list-store.ts';
 import type { User } from '../identity/records.ts';
 import { findUser } from '../identity/user-store.ts';
 import { SECOND } from '../kernel/clock.ts';
@@ -12,7 +14,7 @@ import type { House } from '../storage/house.ts';
 import { revokeKey } from './end-key.ts';
 import { refuse } from './key-audit.ts';
 import { checkedScopes, type KeyWish, scopesFor } from './key-wish.ts';
-import { makePersonalToken } from './personal-tokens.ts';
+import { makePersonalToken } from './make-personal-token.ts';
 import type { KeyMade } from './rotate-key.ts';
 
 async function userOf(house: House, userId: number): Promise<User> {

@@ -4,13 +4,9 @@ import type { Action } from '../access/actions.ts';
 import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
 import { deleteBot } from '../credentials/bots.ts';
-import {
-  type CredentialFilter,
-  type CredentialRow,
-  findCredential,
-  listCredentials,
-  type Slice,
-} from '../credentials/credential-store.ts';
+import { type CredentialFilter, listCredentials, type Slice } from '../credentials/credential-list-store.ts';
+import { type CredentialRow } from '../credentials/credential-rows.ts';
+import { findCredential } from '../credentials/credential-store.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
 import { isPathTaken } from '../identity/namespace-store.ts';
 import { addUser } from '../identity/new-user.ts';
@@ -25,7 +21,8 @@ import { type House, mailHost } from '../storage/house.ts';
 import { revokeKey } from './end-key.ts';
 import type { KeyPlace } from './holder-store.ts';
 import { type KeyWish, scopesFor, wishSentence } from './key-wish.ts';
-import { makePersonalToken, rotateAccessToken } from './personal-tokens.ts';
+import { makePersonalToken } from './make-personal-token.ts';
+import { rotateAccessToken } from './personal-tokens.ts';
 import type { KeyMade, RotateWish } from './rotate-key.ts';
 import { findAccount, listAccounts } from './service-account-store.ts';
 

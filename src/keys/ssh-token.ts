@@ -10,7 +10,7 @@ import type { Secret } from '../kernel/secret.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
 import { scopesFor, wishSentence } from './key-wish.ts';
-import { makePersonalToken } from './personal-tokens.ts';
+import { makePersonalToken } from './make-personal-token.ts';
 
 export const SSH_TOKEN_USAGE = 'Usage: personal_access_token <name> <scope1[,scope2,...]> [ttl_days]';
 /** What a deploy key is told; `decide` refuses it by its kind. */

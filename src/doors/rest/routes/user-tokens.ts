@@ -1,5 +1,5 @@
 // Making personal access tokens: for oneself, and for others as administrator (reference access-tokens 4.2).
-import { createOwnPersonalToken, createPersonalTokenFor } from '../../../keys/personal-tokens.ts';
+import { createOwnPersonalToken, createPersonalTokenFor } from '../../../keys/make-personal-token.ts';
 import { presentPersonalToken, withToken } from '../present/credential.ts';
 import { created, type Route, route } from '../route.ts';
 import { object } from '../schema.ts';

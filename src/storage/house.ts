@@ -13,10 +13,22 @@ export interface House {
   readonly keys: InstanceKeys;
   /** the address that people use, without a trailing slash (`KEYWARD_URL`) */
   readonly url: string;
+  /** the address in SSH clone URLs (`ssh://git@host:port`); left out: SSH is not served from here */
+  readonly sshUrl?: string | null;
   readonly log: Logger;
 }
 
 /** Host name of the instance without port: the mail host of bots and service accounts (`project_1_bot_x@noreply.<host>`). */
 export function mailHost(house: Pick<House, 'url'>): string {
   return new URL(house.url).hostname;
+}
+
+/** The SSH clone URL of a project: scp-like on port 22, else with the port (reference git-and-deploy 8.7). */
+export function sshCloneUrl(house: Pick<House, 'url' | 'sshUrl'>, fullPath: string): string {
+  if (house.sshUrl == null) return `git@${mailHost(house)}:${fullPath}.git`;
+  const { username, hostname, port, pathname } = new URL(house.sshUrl);
+  const login = username || 'git';
+  if ((port === '' || port === '22') && (pathname === '' || pathname === '/'))
+    return `${login}@${hostname}:${fullPath}.git`;
+  return `ssh://${login}@${hostname}${port === '' ? '' : `:${port}`}${pathname.replace(/\/$/, '')}/${fullPath}.git`;
 }

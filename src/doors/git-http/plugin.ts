@@ -8,13 +8,13 @@ import type { Actor } from '../../credentials/actor.ts';
 import { FaultError } from '../../kernel/faults.ts';
 import { RepositoryError } from '../../repositories/errors.ts';
 import { GitBusy } from '../../repositories/git.ts';
+import { movedNotice, servePush } from '../../repositories/push-flow.ts';
 import { advertise, uploadPack } from '../../repositories/serve.ts';
 import type { Services } from '../services.ts';
 import { createForPush, emptyAdvertisement, mayCreate } from './create-on-push.ts';
 import { type Entry, enter } from './entry.ts';
 import { announce, bodyOf, type Exchange, openExchange, peek, refuse } from './exchange.ts';
 import { type GitRequest, type GitService, parseGitUrl } from './git-url.ts';
-import { movedNotice, servePush } from './push.ts';
 import { accessDenied, busy, type GitReply, noRepository, notFound } from './replies.ts';
 
 /** Registers the door: wildcard routes without body parsers. What is not git's is left to the application's 404. */
@@ -82,7 +82,8 @@ async function answer(services: Services, exchange: Exchange, asked: GitRequest)
   const input = bodyOf(request);
   if (input === null) return refuse(exchange, badEncoding);
   if (service === 'upload-pack') return fetch(services, exchange, entry, input);
-  const notices = entry.place.moved ? movedNotice(path, entry.place.project.full_path, services.url) : [];
+  const { full_path } = entry.place.project;
+  const notices = entry.place.moved ? movedNotice(path, full_path, `${services.url}/${full_path}.git`) : [];
   return push(services, exchange, entry, notices, input);
 }
 
@@ -146,7 +147,12 @@ function push(
     const actor: Actor = { credential: entry.credential, door: 'git-http', ip: exchange.ip };
     const protocol = protocolOf(exchange);
     announce(exchange.response, resultType('receive-pack'));
-    await servePush(services, actor, entry, { input, output: exchange.response, signal, key, protocol, notices });
+    const streams = { input, output: exchange.response, signal, key, stateless: true };
+    await servePush(
+      services,
+      { actor, place: entry.place, repositoryId: entry.repositoryId, notices },
+      { ...streams, ...(protocol === undefined ? {} : { protocol }) },
+    );
     exchange.response.end();
   });
 }

@@ -1,6 +1,7 @@
 // How the git door says no: the one place where a refusal becomes a status and a line of text (reference git-and-deploy 8.4).
 // Always plain text: git shows nothing else.
 import type { Refusal } from '../../access/refusal.ts';
+import { BUSY, NO_REPOSITORY, NOT_FOUND, refusalText } from '../../repositories/refusal-texts.ts';
 import type { GitService } from './git-url.ts';
 
 export interface GitReply {
@@ -21,15 +22,12 @@ export function accessDenied(url: string, challenge = true): GitReply {
   return { status: 401, body, challenge };
 }
 
-export const notFound: GitReply = {
-  status: 404,
-  body: "The project you were looking for could not be found or you don't have permission to view it.",
-};
+export const notFound: GitReply = { status: 404, body: NOT_FOUND };
 export const namespaceNotFound: GitReply = {
   status: 404,
   body: 'The namespace you were looking for could not be found.',
 };
-export const noRepository: GitReply = { status: 404, body: 'A repository for this project does not exist yet.' };
+export const noRepository: GitReply = { status: 404, body: NO_REPOSITORY };
 export const commandNotAllowed: GitReply = {
   status: 403,
   body: "The command you're trying to execute is not allowed.",
@@ -43,12 +41,11 @@ export function addressBlocked(retryAfter: number): GitReply {
 
 /** 503: come back after `retryAfter` seconds. */
 export function busy(retryAfter: number): GitReply {
-  return { status: 503, body: 'The git server is busy right now. Please try again.', retryAfter };
+  return { status: 503, body: BUSY, retryAfter };
 }
 
 /** The reply to a refusal of somebody whose credential is genuine. */
 export function refusalReply(refusal: Refusal, service: GitService, url: string): GitReply {
-  const pull = service === 'upload-pack';
   switch (refusal.code) {
     case 'malformed':
     case 'unknown':
@@ -58,32 +55,13 @@ export function refusalReply(refusal: Refusal, service: GitService, url: string)
     case 'impersonation_disabled':
     case 'credential_required':
       return accessDenied(url);
-    case 'scope_missing':
-      return forbidden(pull ? 'You are not allowed to download code.' : 'You are not allowed to upload code.');
-    case 'kind_not_allowed':
-      return forbidden(
-        pull ? 'You are not allowed to download code.' : 'You are not allowed to upload code for this project.',
-      );
     case 'out_of_reach':
-      return refusal.credential?.holder.type === 'deploy_token' ? accessDenied(url) : forbidden(ofProject(pull));
+      return refusal.credential?.holder.type === 'deploy_token'
+        ? accessDenied(url)
+        : { status: 403, body: refusalText(refusal, service) };
     case 'hidden':
       return notFound;
-    case 'role_too_low':
-    case 'feature_disabled':
-      return forbidden(ofProject(pull));
-    case 'archived':
-      return forbidden("You can't push code to an archived project.");
-    case 'protected':
-      return forbidden(refusal.message ?? ofProject(pull));
+    default:
+      return { status: 403, body: refusalText(refusal, service) };
   }
-}
-
-function ofProject(pull: boolean): string {
-  return pull
-    ? 'You are not allowed to download code from this project.'
-    : 'You are not allowed to push code to this project.';
-}
-
-function forbidden(body: string): GitReply {
-  return { status: 403, body };
 }

@@ -1,10 +1,11 @@
 // The one private socket of a running server, in its data folder, mode 0600: hooks ask here whether a push may happen, and the
 // command line talks to the server. It is also the lock that keeps a second server off the same folder. One JSON object a
-// line in, one a line out; what a message means the answerers know.
+// line in, one a line out; what a message means the answerers know. SSH sessions bring a language of their own.
 import { chmod, link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import type { Logger } from 'pino';
 import { randomHex } from '../../kernel/random.ts';
 
@@ -12,10 +13,15 @@ export type LocalMessage = Readonly<Record<string, unknown>>;
 /** Answers one message; `signal` is aborted when the asker leaves. What it throws is told as `{error}` without details. */
 export type LocalAnswerer = (message: LocalMessage, signal: AbortSignal) => Promise<unknown>;
 
+/** Takes a connection over, in a language of its own. */
+export type StreamTaker = (socket: Socket, first: Buffer) => void;
+
 export interface LocalDoor {
   readonly path: string;
   /** Says who answers messages of this `type`. */
   answer(type: string, answerer: LocalAnswerer): void;
+  /** Says who takes connections that begin with the byte `>` instead of JSON; `first` is what came behind that byte. */
+  stream(taker: StreamTaker): void;
   /** Closes the socket and removes it; another server may start then. */
   close(): Promise<void>;
 }
@@ -28,6 +34,7 @@ export class AlreadyServing extends Error {
   }
 }
 
+const STREAM_MARK = 0x3e;
 const LINE_LIMIT = 8 * 1024 * 1024;
 /** Linux takes 107 bytes, macOS 103. */
 const PATH_LIMIT = 100;
@@ -45,15 +52,24 @@ export async function openLocalDoor(options: {
 
   const answerers = new Map<string, LocalAnswerer>();
   const sockets = new Set<Socket>();
+  let taker: StreamTaker | null = null;
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serve(socket, answerers, options.log);
+    socket.on('error', () => {});
+    socket.once('data', (first: Buffer) => {
+      if (first[0] !== STREAM_MARK) serve(socket, first, answerers, options.log);
+      else if (taker) taker(socket, first.subarray(1));
+      else socket.destroy();
+    });
   });
   const path = await bind(server, lock, options.dataFolder);
   return {
     path,
     answer: (type, answerer) => void answerers.set(type, answerer),
+    stream(given) {
+      taker = given;
+    },
     async close() {
       await rm(lock, { force: true });
       if (path !== lock) await rm(dirname(path), { recursive: true, force: true });
@@ -127,15 +143,19 @@ function lives(path: string): Promise<boolean> {
   });
 }
 
-function serve(socket: Socket, answerers: ReadonlyMap<string, LocalAnswerer>, log: Pick<Logger, 'warn'>): void {
+function serve(
+  socket: Socket,
+  first: Buffer,
+  answerers: ReadonlyMap<string, LocalAnswerer>,
+  log: Pick<Logger, 'warn'>,
+): void {
   const left = new AbortController();
   let buffered = '';
   let queue = Promise.resolve();
-  socket.setEncoding('utf8');
-  socket.on('error', () => {});
+  const decoder = new StringDecoder('utf8');
   socket.on('close', () => left.abort());
-  socket.on('data', (chunk: string) => {
-    buffered += chunk;
+  const take = (chunk: Buffer) => {
+    buffered += decoder.write(chunk);
     for (let end = buffered.indexOf('\n'); end !== -1; end = buffered.indexOf('\n')) {
       const line = buffered.slice(0, end);
       buffered = buffered.slice(end + 1);
@@ -145,7 +165,9 @@ function serve(socket: Socket, answerers: ReadonlyMap<string, LocalAnswerer>, lo
       });
     }
     if (buffered.length > LINE_LIMIT) socket.destroy();
-  });
+  };
+  socket.on('data', take);
+  take(first);
 }
 
 async function answerLine(

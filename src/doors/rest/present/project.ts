@@ -5,7 +5,7 @@ import { projectSettings } from '../../../directory/project-settings.ts';
 import { featureLevels } from '../../../identity/features.ts';
 import type { Namespace, Project } from '../../../identity/records.ts';
 import { isoTime } from '../../../kernel/clock.ts';
-import { type House, mailHost } from '../../../storage/house.ts';
+import { type House, sshCloneUrl } from '../../../storage/house.ts';
 import { presentShare } from './group.ts';
 import { presentNamespace } from './namespace.ts';
 import { presentBasicUser } from './user.ts';
@@ -15,7 +15,7 @@ type Address = Pick<House, 'url'>;
 /** Clone addresses (reference git-and-deploy 8.7). */
 export function cloneUrls(house: Address, project: Pick<Project, 'full_path'>) {
   return {
-    ssh_url_to_repo: `git@${mailHost(house)}:${project.full_path}.git`,
+    ssh_url_to_repo: sshCloneUrl(house, project.full_path),
     http_url_to_repo: `${house.url}/${project.full_path}.git`,
     web_url: `${house.url}/${project.full_path}`,
   };

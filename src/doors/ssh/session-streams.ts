@@ -1,0 +1,104 @@
+// The server's end of a session: one connection of the local socket as three streams, the moment the client leaves, and an exit
+// code. Back-pressure goes through: a client that reads slowly slows git, a git that reads slowly slows the client.
+import type { Socket } from 'node:net';
+import { Readable, Writable } from 'node:stream';
+import { MINUTE, SECOND } from '../../kernel/clock.ts';
+import {
+  FRAME,
+  FrameReader,
+  type FrameType,
+  type KeyQuestion,
+  readOpening,
+  type SessionOpening,
+  writeFrame,
+} from './frames.ts';
+
+/** A session in which nothing moves in either direction for this long is over. */
+const IDLE = 10 * MINUTE;
+const OPENING = 10 * SECOND;
+
+export interface SessionStreams {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** aborted when the client is gone or has been idle too long */
+  readonly left: AbortSignal;
+  /** Ends the session. What was written before arrives before. */
+  exit(code: number): void;
+  /** Ends the conversation with a JSON answer instead. */
+  answer(value: unknown): void;
+}
+
+/**
+ * Speaks frames on `socket`, whose first bytes were read already, and hands over the session once it was opened. Whatever is no
+ * frame ends the connection.
+ */
+export function openStreams(
+  socket: Socket,
+  first: Buffer,
+  opened: (opening: SessionOpening | KeyQuestion, streams: SessionStreams) => void,
+): void {
+  const left = new AbortController();
+  const reader = new FrameReader();
+  const stdin = new Readable({ read: () => void socket.resume() });
+  stdin.on('error', () => {});
+  const streams: SessionStreams = {
+    stdin,
+    stdout: outgoing(socket, FRAME.STDOUT),
+    stderr: outgoing(socket, FRAME.STDERR),
+    left: left.signal,
+    exit: (code) => streams.answer({ code }),
+    answer(value) {
+      if (socket.destroyed) return;
+      writeFrame(socket, FRAME.EXIT, JSON.stringify(value));
+      socket.end();
+      // The rest of what the client sends is nobody's any more.
+      socket.resume();
+    },
+  };
+  let begun = false;
+  socket.setTimeout(OPENING, () => socket.destroy(new Error('nothing moves')));
+  const take = (chunk: Buffer) => {
+    try {
+      for (const { type, data } of reader.read(chunk)) {
+        if (type === FRAME.OPEN && !begun) {
+          begun = true;
+          socket.setTimeout(IDLE);
+          opened(readOpening(data), streams);
+        } else if (type === FRAME.STDIN && begun) {
+          if (!stdin.destroyed && !stdin.push(data)) socket.pause();
+        } else if (type === FRAME.EOF && begun) stdin.push(null);
+        else throw new Error('this frame has no place here');
+      }
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+  };
+  socket.on('error', () => {});
+  socket.on('data', take);
+  socket.on('close', () => {
+    left.abort(new Error('the client left'));
+    stdin.destroy();
+  });
+  take(first);
+}
+
+function outgoing(socket: Socket, type: FrameType): Writable {
+  let waiting: ((error?: Error) => void) | null = null;
+  const go = (error?: Error) => {
+    const done = waiting;
+    waiting = null;
+    done?.(error);
+  };
+  socket.on('drain', () => go());
+  socket.on('close', () => go(new Error('the client left')));
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (socket.destroyed) return done(new Error('the client left'));
+      waiting = done;
+      if (writeFrame(socket, type, chunk)) go();
+    },
+  });
+  stream.on('error', () => {});
+  return stream;
+}

@@ -462,6 +462,45 @@ describe('git over HTTP', () => {
     assert.equal((await http('GET', `/${project.full_path}.git/info/refs`)).status, 401);
   });
 
+  it('makes a private project for a push to a free path of the pusher, and only for the push itself', async () => {
+    const { world, services } = forge;
+    const user = await world.user();
+    const home = await world.personal(user);
+    const path = `${home.full_path}/fresh`;
+    const writer = await forge.pat(user, 'write_repository');
+    const remote = forge.remote(`${path}.git`, 'x', writer);
+    const asked = await http('GET', `/${path}.git/info/refs?service=git-receive-pack`, `x:${writer}`);
+    assert.equal(asked.status, 200);
+    await asked.body?.cancel();
+    const projects = () => services.db.read.selectFrom('projects').selectAll().where('full_path', '=', path).execute();
+    assert.deepEqual(await projects(), []);
+    const fetched = await http('GET', `/${path}.git/info/refs?service=git-upload-pack`, `x:${writer}`);
+    assert.equal(fetched.status, 404);
+
+    const tree = await forge.workTree();
+    await forge.commit(tree, 'big.bin', randomBytes(2 * 1024 * 1024));
+    const push = await forge.git(tree, 'push', remote, 'main');
+    assert.equal(push.code, 0, push.out);
+    assert.ok(push.out.includes(`remote: The private project ${path} was successfully created.`), push.out);
+    assert.ok(push.out.includes(`remote:   git remote add origin ${services.url}/${path}.git`), push.out);
+    const [project] = await projects();
+    assert.equal(project?.visibility, 'private');
+    assert.equal(project?.default_branch, 'main');
+
+    const stranger = await forge.pat(await world.user(), 'api');
+    for (const where of [`${home.full_path}/other`, 'nobody/other']) {
+      const refused = await forge.git(tree, 'push', forge.remote(`${where}.git`, 'x', stranger), 'main');
+      assert.match(refused.out, NOT_FOUND);
+    }
+    const reader = await forge.git(
+      tree,
+      'push',
+      forge.remote(`${home.full_path}/other.git`, 'x', await forge.pat(user, 'read_repository')),
+      'main',
+    );
+    assert.match(reader.out, /You are not allowed to upload code\./);
+  });
+
   it('ends a clone under way when its key ends, and leaves no git behind', async () => {
     const { user, project } = await place(40, 'private', {});
     const { world, services } = forge;

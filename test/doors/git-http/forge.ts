@@ -13,6 +13,12 @@ import { registerGitHttp } from '../../../src/doors/git-http/plugin.ts';
 import { createHttpServer } from '../../../src/doors/http-server.ts';
 import { answerHooks } from '../../../src/doors/local/hooks.ts';
 import { openLocalDoor } from '../../../src/doors/local/local-door.ts';
+import { routes as branches } from '../../../src/doors/rest/routes/branches.ts';
+import { routes as commits } from '../../../src/doors/rest/routes/commits.ts';
+import { routes as files } from '../../../src/doors/rest/routes/files.ts';
+import { routes as protectedRefs } from '../../../src/doors/rest/routes/protected-refs.ts';
+import { routes as repository } from '../../../src/doors/rest/routes/repository.ts';
+import { routes as tags } from '../../../src/doors/rest/routes/tags.ts';
 import type { Services } from '../../../src/doors/services.ts';
 import type { Namespace, Project, User } from '../../../src/identity/records.ts';
 import { systemClock } from '../../../src/kernel/clock.ts';
@@ -28,6 +34,14 @@ export interface Ran {
   readonly out: string;
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape, and assert what they find.
+  readonly body: any;
+  readonly bytes: Buffer;
+}
+
 export interface Forge {
   readonly services: Services;
   readonly world: World;
@@ -39,6 +53,8 @@ export interface Forge {
   key(wish: Partial<Wish> & { kind: Wish['kind'] }): Promise<string>;
   /** A personal token of the user. */
   pat(user: User, ...scopes: string[]): Promise<string>;
+  /** Calls `/api/v4` + path with a token (null: nobody) and a JSON body. */
+  api(method: string, path: string, token: string | null, body?: unknown): Promise<Answer>;
   /** `http://name:secret@host/path` */
   remote(path: string, login?: string, secret?: string): string;
   git(cwd: string, ...args: string[]): Promise<Ran>;
@@ -50,6 +66,7 @@ export interface Forge {
   close(): Promise<void>;
 }
 
+const routes = [...branches, ...commits, ...files, ...protectedRefs, ...repository, ...tags];
 const WHO = { name: 'Ada', email: 'ada@example.com', time: 1_700_000_000_000 };
 
 export async function openForge(): Promise<Forge> {
@@ -68,7 +85,7 @@ export async function openForge(): Promise<Forge> {
   };
   const local = await openLocalDoor({ dataFolder: join(folder, 'data'), log: services.log });
   answerHooks(local, services);
-  const app = await createHttpServer(services, { doors: [registerGitHttp], routes: [] });
+  const app = await createHttpServer(services, { doors: [registerGitHttp], routes });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const home = join(folder, 'home');
@@ -110,6 +127,24 @@ export async function openForge(): Promise<Forge> {
       return (await world.issue(wish)).secret.reveal();
     },
     pat: (user, ...scopes) => forge.key({ kind: 'personal_access_token', userId: user.id, scopes }),
+    async api(method, path, token, body) {
+      const answer = await fetch(`${forge.url}/api/v4${path}`, {
+        method,
+        headers: {
+          ...(token === null ? {} : { 'private-token': token }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      const isJson = answer.headers.get('content-type') === 'application/json' && bytes.length > 0;
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        body: isJson ? JSON.parse(bytes.toString('utf8')) : null,
+        bytes,
+      };
+    },
     remote(path, login, secret) {
       const who = secret === undefined ? '' : `${encodeURIComponent(login ?? '')}:${encodeURIComponent(secret)}@`;
       return `http://${who}127.0.0.1:${port}/${path}`;

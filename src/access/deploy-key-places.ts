@@ -1,7 +1,8 @@
 // What becomes of deploy keys when projects let go of them: the grants go, and a private key that no project holds any more ends
 // and is forgotten, so that its body is free again (reference git-and-deploy 6.1, 6.4). Whoever deletes projects or disables a
 // key calls this in his transaction.
-import { type Credential, forgetCredentials } from '../credentials/credential-store.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
+import { forgetCredentials } from '../credentials/credential-store.ts';
 import { endCredential } from '../credentials/end.ts';
 import { liveUsesOf } from '../credentials/live-uses.ts';
 import { afterCommit, type Tx } from '../storage/database.ts';

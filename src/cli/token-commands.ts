@@ -1,8 +1,9 @@
 // `keyward token …`: make, list, rotate and revoke keys of users, projects and groups. The deeds are those of keys/; here their
 // arguments are read and their results put into words.
+
+import { listCredentials } from '../credentials/credential-list-store.ts';
 import { type CredentialRow, credentialState, scopesOf } from '../credentials/credential-rows.ts';
 import { findCredential } from '../credentials/credential-store.ts';
-import { listCredentials } from '../credentials/credential-list-store.ts';
 import { ACCESS_TOKEN_KINDS, ISSUED_KINDS } from '../credentials/kinds.ts';
 import type { Services } from '../doors/services.ts';
 import { isoDate, isoTime } from '../kernel/clock.ts';

@@ -3,7 +3,8 @@
 import { afterCommit, type Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { EndReason } from '../storage/schema.ts';
-import { type Credential, forgetCredentials, markEnded, markManyEnded } from './credential-store.ts';
+import type { Credential } from './credential-rows.ts';
+import { forgetCredentials, markEnded, markManyEnded } from './credential-store.ts';
 import { liveUsesOf } from './live-uses.ts';
 
 /** Ends one key now, an overlap that lies ahead included. True when this call ended it, false when it was ended already. */

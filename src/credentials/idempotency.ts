@@ -5,7 +5,7 @@ import { HOUR, SECOND } from '../kernel/clock.ts';
 import { Secret } from '../kernel/secret.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
-import { findSealed, putSealed } from './credential-store.ts';
+import { findSealed, putSealed } from './sealed-store.ts';
 
 export interface RepeatableCall {
   /** the key that was rotated */

@@ -4,8 +4,10 @@ import { type InstanceSettings, readSettings } from '../settings/settings.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { StoredKind } from '../storage/schema.ts';
-import { type Credential, insertCredential, insertDeployToken, putSealed } from './credential-store.ts';
+import type { Credential } from './credential-rows.ts';
+import { insertCredential, insertDeployToken } from './credential-store.ts';
 import { describeKind } from './kinds.ts';
+import { putSealed } from './sealed-store.ts';
 import { makeFriendly, makeHex40, makeJobToken, makeRoutable } from './token-text.ts';
 
 /** HMAC purpose of token digests. APPEND ONLY: changing it would end every key. */

@@ -9,7 +9,8 @@ import { readSettings } from '../settings/settings.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { InstanceKeys } from '../storage/instance-keys.ts';
-import { type Credential, insertCredential } from './credential-store.ts';
+import type { Credential } from './credential-rows.ts';
+import { insertCredential } from './credential-store.ts';
 
 export const SESSION_COOKIE = '_gitlab_session';
 /** HMAC purpose of session digests; apart from tokens, so that a cookie never passes as a token. */

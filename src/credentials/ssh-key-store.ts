@@ -4,7 +4,9 @@ import { sql } from 'kysely';
 import type { User } from '../identity/records.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
 import type { SshKeyTable } from '../storage/schema.ts';
-import { type Credential, type CredentialRow, insertCredential, type Slice } from './credential-store.ts';
+import type { Slice } from './credential-list-store.ts';
+import type { Credential, CredentialRow } from './credential-rows.ts';
+import { insertCredential } from './credential-store.ts';
 import { findUser } from './holder-store.ts';
 import type { SshPublicKey } from './ssh-key.ts';
 

@@ -10,14 +10,8 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
-import {
-  type CredentialRow,
-  credentialState,
-  findByDigest,
-  findCredential,
-  scopesOf,
-  updateDigest,
-} from './credential-store.ts';
+import { type CredentialRow, credentialState, scopesOf } from './credential-rows.ts';
+import { findByDigest, findCredential, updateDigest } from './credential-store.ts';
 import type { DeadCode, DeadCredential } from './dead.ts';
 import { findUser } from './holder-store.ts';
 import { DIGEST_PURPOSE } from './issue.ts';

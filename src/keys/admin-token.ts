@@ -2,7 +2,8 @@
 // 4.6). The text is recognised by its prefix, so a former prefix is not.
 import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
-import { type CredentialRow, findByDigest } from '../credentials/credential-store.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
+import { findByDigest } from '../credentials/credential-store.ts';
 import { endCredential } from '../credentials/end.ts';
 import { DIGEST_PURPOSE, prefixFor } from '../credentials/issue.ts';
 import { ACCESS_TOKEN_KINDS } from '../credentials/kinds.ts';

@@ -14,7 +14,7 @@ import {
 } from '../access/deploy-key-store.ts';
 import { visibleProjects } from '../access/visible-store.ts';
 import type { Actor } from '../credentials/actor.ts';
-import type { Slice } from '../credentials/credential-store.ts';
+import type { Slice } from '../credentials/credential-list-store.ts';
 import { insertSshKey, type SshKeyRow, setDeployKeyOwner, setSshKeyTitle } from '../credentials/ssh-key-store.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
 import { SECOND } from '../kernel/clock.ts';

@@ -3,13 +3,9 @@
 import type { Action } from '../access/actions.ts';
 import type { Allowed } from '../access/allowed.ts';
 import type { Actor } from '../credentials/actor.ts';
-import {
-  type CredentialRow,
-  findCredential,
-  forgetCredentials,
-  listCredentials,
-  type Slice,
-} from '../credentials/credential-store.ts';
+import { listCredentials, type Slice } from '../credentials/credential-list-store.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
+import { findCredential, forgetCredentials } from '../credentials/credential-store.ts';
 import { issueCredential } from '../credentials/issue.ts';
 import { DEPLOY_TOKEN_SCOPES } from '../credentials/scopes.ts';
 import { actingUser } from '../credentials/verified-credential.ts';

@@ -3,7 +3,7 @@
 import type { Action } from '../access/actions.ts';
 import type { Actor } from '../credentials/actor.ts';
 import { deleteBot } from '../credentials/bots.ts';
-import type { Credential } from '../credentials/credential-store.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
 import { endCredential } from '../credentials/end.ts';
 import { describeKind } from '../credentials/kinds.ts';
 import { findUser } from '../identity/user-store.ts';

@@ -1,6 +1,6 @@
 // Tells people in time that a key will expire, and its owner that it has: each window once, in the transaction that queues the
 // mail (reference access-tokens 7.7). It runs without a proof, as housekeeping, and ends no key: expiry is checked at use.
-import type { Credential } from '../credentials/credential-store.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
 import type { User } from '../identity/records.ts';
 import { MAINTAINER, OWNER } from '../identity/roles.ts';
 import { findUser } from '../identity/user-store.ts';

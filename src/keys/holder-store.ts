@@ -1,6 +1,6 @@
 // Reads of the people and places around a key: its holder, the members who are told about it, the role of its bot, the path
 // of its place. It writes nothing.
-import type { CredentialRow } from '../credentials/credential-store.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
 import type { User } from '../identity/records.ts';
 import type { Queryable } from '../storage/database.ts';
 

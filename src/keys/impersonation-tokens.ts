@@ -2,9 +2,9 @@
 // access-tokens 4.3).
 import type { Allowed } from '../access/allowed.ts';
 import type { Actor } from '../credentials/actor.ts';
-import { type CredentialRow } from '../credentials/credential-rows.ts';
-import { findCredential } from '../credentials/credential-store.ts';
 import { listCredentials, type Slice } from '../credentials/credential-list-store.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
+import { findCredential } from '../credentials/credential-store.ts';
 import type { User } from '../identity/records.ts';
 import { findUser } from '../identity/user-store.ts';
 import { SECOND } from '../kernel/clock.ts';

@@ -5,13 +5,9 @@ import { decide } from '../access/decide.ts';
 import { isEnabledSomewhere, keysEnabledIn } from '../access/deploy-key-store.ts';
 import { atGroup, atProject } from '../access/place.ts';
 import { visibleProjects } from '../access/visible-store.ts';
-import {
-  type CredentialFilter,
-  type CredentialRow,
-  findCredential,
-  listCredentials,
-  type Slice,
-} from '../credentials/credential-store.ts';
+import { type CredentialFilter, listCredentials, type Slice } from '../credentials/credential-list-store.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
+import { findCredential } from '../credentials/credential-store.ts';
 import { ISSUED_KINDS } from '../credentials/kinds.ts';
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';
 import { fail } from '../kernel/faults.ts';

@@ -2,7 +2,7 @@
 // written in a transaction of their own because the deed's is rolled back.
 import type { Action } from '../access/actions.ts';
 import { type Actor, auditDeed, type Deed } from '../credentials/actor.ts';
-import type { Credential } from '../credentials/credential-store.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
 import { findUser } from '../identity/user-store.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
 import type { Queryable, Tx } from '../storage/database.ts';

@@ -1,6 +1,6 @@
 // The mails about keys: made, rotated, revoked, expired, about to expire (reference access-tokens 7.7). They name the key and
 // never its text; the mail task sends them after the commit.
-import type { Credential } from '../credentials/credential-store.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
 import type { User } from '../identity/records.ts';
 import { findUser } from '../identity/user-store.ts';
 import { isoDate } from '../kernel/clock.ts';

@@ -4,7 +4,7 @@ import type { Action } from '../access/actions.ts';
 import type { Allowed } from '../access/allowed.ts';
 import type { Actor } from '../credentials/actor.ts';
 import { type CredentialFilter, listCredentials, type Slice } from '../credentials/credential-list-store.ts';
-import { type CredentialRow } from '../credentials/credential-rows.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
 import { findCredential } from '../credentials/credential-store.ts';
 import { ACCESS_TOKEN_KINDS } from '../credentials/kinds.ts';
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';

@@ -6,15 +6,9 @@ import { loadNamespace, loadProject } from '../access/facts-store.ts';
 import { isOpenTo } from '../access/judge.ts';
 import type { PlaceRef } from '../access/place.ts';
 import type { Actor } from '../credentials/actor.ts';
-import {
-  type CredentialFilter,
-  type CredentialRow,
-  credentialState,
-  findCredential,
-  isActive,
-  listCredentials,
-  type Slice,
-} from '../credentials/credential-store.ts';
+import { type CredentialFilter, listCredentials, type Slice } from '../credentials/credential-list-store.ts';
+import { type CredentialRow, credentialState, isActive } from '../credentials/credential-rows.ts';
+import { findCredential } from '../credentials/credential-store.ts';
 import { issueCredential } from '../credentials/issue.ts';
 import { actingUser, holderName } from '../credentials/verified-credential.ts';
 import { createBot } from '../identity/bots.ts';

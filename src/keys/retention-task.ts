@@ -1,9 +1,11 @@
 // What becomes of dead keys: after the retention time an access token is forgotten and its bot deleted, ended sessions and job
 // keys are swept after a day, sealed texts are erased when their time is over (reference access-tokens 7.5). Housekeeping
 // without a proof; a key is dead long before this runs, and stays dead if it never does (lessons R38).
-import { dropSealed, forgetCredentials } from '../credentials/credential-store.ts';
+
+import { forgetCredentials } from '../credentials/credential-store.ts';
 import { READABLE } from '../credentials/issue.ts';
 import { ACCESS_TOKEN_KINDS, KINDS } from '../credentials/kinds.ts';
+import { dropSealed } from '../credentials/sealed-store.ts';
 import { DAY } from '../kernel/clock.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';

@@ -2,7 +2,7 @@
 // may rotate which key, the deeds of each kind say; here is what all of them share.
 import type { Action } from '../access/actions.ts';
 import type { Actor } from '../credentials/actor.ts';
-import { type CredentialRow, scopesOf } from '../credentials/credential-store.ts';
+import { type CredentialRow, scopesOf } from '../credentials/credential-rows.ts';
 import { type RepeatableCall, recallAnswer, rememberAnswer } from '../credentials/idempotency.ts';
 import { type RotationFailure, rotateCredential } from '../credentials/rotate.ts';
 import { actingUser } from '../credentials/verified-credential.ts';

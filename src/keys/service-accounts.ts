@@ -5,7 +5,7 @@ import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
 import { deleteBot } from '../credentials/bots.ts';
 import { type CredentialFilter, listCredentials, type Slice } from '../credentials/credential-list-store.ts';
-import { type CredentialRow } from '../credentials/credential-rows.ts';
+import type { CredentialRow } from '../credentials/credential-rows.ts';
 import { findCredential } from '../credentials/credential-store.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
 import { isPathTaken } from '../identity/namespace-store.ts';

@@ -1,6 +1,6 @@
 // What time does to keys, in SQL: which are about to expire, which have been dead for long, which rows are swept. Notices are
 // this room's own table; each is written once, whoever asks at the same time.
-import type { Credential } from '../credentials/credential-store.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
 import type { StoredKind } from '../storage/schema.ts';
 

@@ -3,7 +3,8 @@
 import type { Action } from '../access/actions.ts';
 import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
-import { forgetCredentials, type Slice } from '../credentials/credential-store.ts';
+import type { Slice } from '../credentials/credential-list-store.ts';
+import { forgetCredentials } from '../credentials/credential-store.ts';
 import { endCredential } from '../credentials/end.ts';
 import {
   authenticatingKeys,

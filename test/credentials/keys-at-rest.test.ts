@@ -1,7 +1,8 @@
 // Keys from issue to their end, on both engines: what verify says at each moment of a key's life.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findCredential, forgetCredentials, listCredentials } from '../../src/credentials/credential-store.ts';
+import { listCredentials } from '../../src/credentials/credential-list-store.ts';
+import { findCredential, forgetCredentials } from '../../src/credentials/credential-store.ts';
 import { endAllOfPlace, endAllOfUser, endCredential, endFamily } from '../../src/credentials/end.ts';
 import { recallAnswer, rememberAnswer } from '../../src/credentials/idempotency.ts';
 import { liveUsesOf } from '../../src/credentials/live-uses.ts';

@@ -97,7 +97,10 @@ describe('the house', () => {
   it('imports its own files with their ending, and no test from the program', () => {
     const problems = files.flatMap((file) =>
       file.imports
-        .filter(({ file: target }) => target !== null && target !== 'package.json' && (!target.endsWith('.ts') || !target.startsWith('src/')))
+        .filter(
+          ({ file: target }) =>
+            target !== null && target !== 'package.json' && (!target.endsWith('.ts') || !target.startsWith('src/')),
+        )
         .map(({ from }) => `${file.path} imports ${from}: src/ imports only src/, by the file's whole name`),
     );
     expectNone(problems);

@@ -2,7 +2,7 @@
 // must not depend on the rooms above it.
 import { generateKeyPairSync } from 'node:crypto';
 import { pino } from 'pino';
-import type { Credential } from '../../src/credentials/credential-store.ts';
+import type { Credential } from '../../src/credentials/credential-rows.ts';
 import { type Issued, issueCredential, type Wish } from '../../src/credentials/issue.ts';
 import { parseSshKey } from '../../src/credentials/ssh-key.ts';
 import { insertSshKey, type NewSshKey } from '../../src/credentials/ssh-key-store.ts';

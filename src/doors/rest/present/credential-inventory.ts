@@ -1,5 +1,5 @@
 // Keys of every kind in one shape, for the inventory (reference access-tokens 3.7).
-import { type CredentialRow, credentialState, scopesOf } from '../../../credentials/credential-store.ts';
+import { type CredentialRow, credentialState, scopesOf } from '../../../credentials/credential-rows.ts';
 import { describeKind } from '../../../credentials/kinds.ts';
 import { isoDate, isoTime } from '../../../kernel/clock.ts';
 import { placeOfKey, type Surroundings } from '../../../keys/holder-store.ts';

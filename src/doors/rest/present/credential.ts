@@ -1,7 +1,7 @@
 // Keys as JSON, each kind in the words of its own routes (reference access-tokens 1, git-and-deploy 5.5). The text of a key is put
 // beside a record only by `withToken`, right after it was made.
 
-import { type CredentialRow, isActive, scopesOf } from '../../../credentials/credential-store.ts';
+import { type CredentialRow, isActive, scopesOf } from '../../../credentials/credential-rows.ts';
 import type { User } from '../../../identity/records.ts';
 import { isoDate, isoTime, startOfDay } from '../../../kernel/clock.ts';
 import { placeOfKey } from '../../../keys/holder-store.ts';

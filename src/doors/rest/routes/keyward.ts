@@ -160,7 +160,12 @@ export const routes: Route[] = [
       const row = await getInventoryKey(services, allowed, idOf(path, 'credential_id'));
       const key = await services.verifier.byId(row.id);
       if (!key.ok) return paged([], 0);
-      const { items, total } = await reachOf(services, key.value, page, credential.id === row.id ? key.value : credential);
+      const { items, total } = await reachOf(
+        services,
+        key.value,
+        page,
+        credential.id === row.id ? key.value : credential,
+      );
       return paged(items, total);
     },
   }),

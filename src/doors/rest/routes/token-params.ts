@@ -1,7 +1,7 @@
 // The parameters that the routes of all access tokens share: filters of lists, a new key, a rotation (reference access-tokens 3.4,
 // 4, 7.2), and how they become what the deeds take.
 import type { Static } from 'typebox';
-import type { CredentialFilter } from '../../../credentials/credential-store.ts';
+import type { CredentialFilter } from '../../../credentials/credential-list-store.ts';
 import { isIdempotencyKey } from '../../../credentials/idempotency.ts';
 import { fail } from '../../../kernel/faults.ts';
 import { parseId } from '../../../kernel/names.ts';

@@ -1,0 +1,142 @@
+// A deploy key before the judge: pulls need only that it is enabled, pushes need write access here and the right of its creator
+// at that moment (reference git-and-deploy 6.5, security-lessons R45).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decide } from '../../src/access/decide.ts';
+import { disableDeployKeys } from '../../src/access/deploy-key-places.ts';
+import { findEnabledKey, insertGrant, setGrantPush } from '../../src/access/deploy-key-store.ts';
+import { atProject } from '../../src/access/place.ts';
+import { deleteBot } from '../../src/credentials/bots.ts';
+import { findCredential } from '../../src/credentials/credential-store.ts';
+import { endCredential } from '../../src/credentials/end.ts';
+import { liveUsesOf } from '../../src/credentials/live-uses.ts';
+import type { Project, User } from '../../src/identity/records.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { forEachEngine } from '../support/engines.ts';
+import { makeWorld, START } from '../support/world.ts';
+
+async function small(db: Database) {
+  const world = makeWorld(db);
+  const creator = await world.user({ username: 'carla' });
+  const group = await world.group();
+  const [here, there, elsewhere] = [
+    await world.project(group),
+    await world.project(group),
+    await world.project(group, { visibility: 'public' }),
+  ];
+  await world.member(creator, { project: here }, 30);
+  await world.member(creator, { project: there }, 30);
+  const key = await world.sshKey({ kind: 'deploy_key', userId: creator.id });
+  const grant = (project: Project, canPush: boolean) =>
+    db.tx((tx) => insertGrant(tx, { keyId: key.id, projectId: project.id, canPush }, START));
+  await grant(here, true);
+  await grant(there, false);
+  const ask = async (action: 'repository:pull' | 'repository:push' | 'project:read', project: Project) => {
+    const verified = await world.verifier.sshKey(key.fingerprint!);
+    if (!verified.ok) return verified.error.code;
+    const answer = await decide(db.read, world.clock, verified.value, { action, place: atProject(project.id) });
+    return answer.ok ? 'yes' : answer.error.code;
+  };
+  const setUser = (user: User, values: Partial<User>) =>
+    db.tx(async (tx) => void (await tx.updateTable('users').set(values).where('id', '=', user.id).execute()));
+  const setLevel = (level: number) =>
+    db.tx(async (tx) => {
+      await tx.updateTable('members').set({ access_level: level }).where('user_id', '=', creator.id).execute();
+    });
+  return { world, creator, here, there, elsewhere, key, ask, setUser, setLevel };
+}
+
+forEachEngine('deploy keys', (engine) => {
+  test('open the projects in which they are enabled, for pushes only where they may push, and no API', async () => {
+    const db = await engine.open();
+    const { here, there, elsewhere, ask, key } = await small(db);
+    assert.equal(await ask('repository:pull', here), 'yes');
+    assert.equal(await ask('repository:push', here), 'yes');
+    assert.equal(await ask('repository:pull', there), 'yes');
+    assert.equal(await ask('repository:push', there), 'role_too_low');
+    assert.equal(await ask('repository:pull', elsewhere), 'out_of_reach');
+    assert.equal(await ask('project:read', here), 'kind_not_allowed');
+    await db.tx((tx) => setGrantPush(tx, key.id, there.id, true, START));
+    assert.equal(await ask('repository:push', there), 'yes');
+    assert.equal((await findEnabledKey(db.read, here.id, { id: key.id }))?.can_push, 1);
+  });
+
+  test('push only while their creator could; pulls outlive his role but not his block', async () => {
+    const db = await engine.open();
+    const { world, creator, here, ask, setUser, setLevel } = await small(db);
+    await setLevel(20);
+    assert.equal(await ask('repository:push', here), 'role_too_low');
+    assert.equal(await ask('repository:pull', here), 'yes');
+    await setLevel(40);
+    assert.equal(await ask('repository:push', here), 'yes');
+    await setUser(creator, { state: 'blocked' });
+    assert.equal(await ask('repository:pull', here), 'holder_blocked');
+    assert.equal(await ask('repository:push', here), 'holder_blocked');
+    await setUser(creator, { state: 'active' });
+    await db.tx((tx) => deleteBot(tx, world.house, creator.id));
+    assert.equal(await ask('repository:pull', here), 'yes');
+    assert.equal(await ask('repository:push', here), 'role_too_low');
+  });
+
+  test('of a deleted user pass to the Ghost User, while his own SSH keys end and free their bodies', async () => {
+    const db = await engine.open();
+    const { world, creator, key } = await small(db);
+    const own = await world.sshKey({ kind: 'user_ssh_key', userId: creator.id });
+    await db.tx((tx) => deleteBot(tx, world.house, creator.id));
+    const row = await findCredential(db.read, key.id);
+    assert.equal(row?.ended_at, null);
+    const ghost = await db.read.selectFrom('users').selectAll().where('type', '=', 'ghost').executeTakeFirstOrThrow();
+    assert.equal(row?.user_id, ghost.id);
+    assert.equal((await world.verifier.sshKey(own.fingerprint!)).ok, false);
+    const gone = await findCredential(db.read, own.id, { forgotten: true });
+    assert.equal(gone?.fingerprint, null);
+    assert.equal(gone?.end_reason, 'holder_deleted');
+  });
+
+  test('end with their last project, and are cut where they are disabled', async () => {
+    const db = await engine.open();
+    const { world, here, there, key, ask } = await small(db);
+    const open = await world.sshKey({ kind: 'deploy_key', public: true });
+    await db.tx((tx) => insertGrant(tx, { keyId: open.id, projectId: here.id, canPush: false }, START));
+    const verified = await world.verifier.sshKey(key.fingerprint!);
+    assert.ok(verified.ok);
+    const use = liveUsesOf(world.house).open(verified.value);
+    const first = await db.tx((tx) => disableDeployKeys(tx, world.house, { projectIds: [here.id] }, 'place_deleted'));
+    assert.deepEqual([first.disabled.sort((a, b) => a - b), first.ended], [[key.id, open.id], []]);
+    assert.ok(use.signal.aborted);
+    assert.equal(await ask('repository:pull', here), 'hidden');
+    assert.equal(await ask('repository:pull', there), 'yes');
+    const last = await db.tx((tx) => disableDeployKeys(tx, world.house, { projectIds: [there.id] }, 'revoked'));
+    assert.deepEqual(last.ended, [key.id]);
+    assert.equal(await ask('repository:pull', there), 'unknown');
+    assert.ok((await world.verifier.sshKey(open.fingerprint!)).ok);
+  });
+});
+
+forEachEngine('SSH keys', (engine) => {
+  test('are proven by fingerprint: expired and blocked ones with their name, signing ones not at all', async () => {
+    const db = await engine.open();
+    const world = makeWorld(db);
+    const user = await world.user();
+    const make = (values: object) => world.sshKey({ kind: 'user_ssh_key', userId: user.id, ...values });
+    const plain = await make({});
+    const signing = await make({ usageType: 'signing' });
+    const short = await make({ expiresAt: START + 1000, usageType: 'auth' });
+    const say = async (fingerprint: string) => {
+      const verified = await world.verifier.sshKey(fingerprint);
+      return verified.ok ? verified.value.kind : [verified.error.code, verified.error.identified?.id ?? null];
+    };
+    assert.equal(await say(plain.fingerprint!), 'user_ssh_key');
+    assert.equal(await say(`SHA256:${plain.fingerprint!}`), 'user_ssh_key');
+    assert.deepEqual(await say(signing.fingerprint!), ['unknown', null]);
+    assert.equal(await say(short.fingerprint!), 'user_ssh_key');
+    world.clock.advance(1000);
+    assert.deepEqual(await say(short.fingerprint!), ['expired', short.id]);
+    await db.tx(async (tx) => void (await tx.updateTable('users').set({ state: 'blocked' }).execute()));
+    assert.deepEqual(await say(plain.fingerprint!), ['holder_blocked', plain.id]);
+    await db.tx(async (tx) => void (await tx.updateTable('users').set({ state: 'active' }).execute()));
+    await db.tx((tx) => endCredential(tx, world.house, plain.id, 'revoked'));
+    assert.deepEqual(await say(plain.fingerprint!), ['unknown', null]);
+    assert.deepEqual(await say('nothing of ours'), ['unknown', null]);
+  });
+});

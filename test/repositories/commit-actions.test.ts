@@ -1,3 +1,5 @@
+// Commits, picks and tags made over REST, on real repositories: what they build, what they refuse, and that a refused one leaves
+// nothing behind.
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Reading real repositories: refs, logs, trees, diffs, blame and archives, with names and paths that an attacker would choose.
 import assert from 'node:assert/strict';
 import { mkdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// The smart protocol as streams with a real git on the other end: clones, pushes, clients that leave, packs that are cut off.
 import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

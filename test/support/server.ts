@@ -134,7 +134,7 @@ export async function spawnServer(
   });
   const url = await new Promise<string>((resolve, reject) => {
     const look = () => {
-      const found = /Keyward is ready at (http\S+)\n[^]*\n\n/.exec(output);
+      const found = /Keyward is ready at (http\S+)\n[\s\S]*\n\n/.exec(output);
       if (found) resolve(found[1]!);
     };
     for (const stream of [child.stdout, child.stderr]) stream.on('data', look);

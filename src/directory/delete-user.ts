@@ -35,7 +35,9 @@ export async function deleteUser(
     if (doomed.length > 0 && !options.hard)
       fail({ code: 'conflict', reason: 'User cannot be removed because they are the sole owner of a group' });
     const own = await personalNamespace(tx, userId);
-    for (const id of [...doomed, ...(own ? [own.id] : [])]) await deleteNamespace(tx, house, id);
+    const ids = [...doomed, ...(own ? [own.id] : [])];
+    await lockTrees(tx, ids);
+    for (const id of ids) await deleteNamespace(tx, house, id);
     await deleteBot(tx, house, userId);
     await auditDeed(tx, house, actor, {
       action: 'user:administer',

@@ -129,8 +129,9 @@ export async function changeUser(
         name: wish.name,
         admin: flag(wish.admin),
         external: flag(wish.external),
-        can_create_group: flag(wish.can_create_group),
-        projects_limit: wish.projects_limit,
+        // As for a new one: who becomes external may make nothing, unless it is said in the same breath.
+        can_create_group: flag(wish.can_create_group ?? (wish.external ? false : undefined)),
+        projects_limit: wish.projects_limit ?? (wish.external ? 0 : undefined),
         note: wish.note,
         bio: wish.bio,
         ...(digest === null ? {} : { password_digest: digest, password_changed_at: now }),

@@ -129,3 +129,15 @@ export async function findPredecessor(q: Queryable, familyId: number, id: number
     .executeTakeFirst();
   return row?.id ?? null;
 }
+
+/** Whether a member of the family has not ended at `now`; one that is being rotated by somebody else counts. */
+export async function isFamilyAlive(q: Queryable, familyId: number, now: number): Promise<boolean> {
+  const row = await q
+    .selectFrom('credentials')
+    .select('id')
+    .where('family_id', '=', familyId)
+    .where((eb) => eb.or([eb('ended_at', 'is', null), eb('ended_at', '>', now)]))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}

@@ -1,13 +1,16 @@
 // Reuse detection: somebody called a rotate route with an access token that was revoked, so either he or the one who rotated it
 // is a thief. Every living key of the family ends (reference access-tokens 7.3, lessons R43).
 import { type Actor, auditDeed } from '../credentials/actor.ts';
+import type { Credential } from '../credentials/credential-rows.ts';
 import type { DeadCredential } from '../credentials/dead.ts';
 import { endFamily } from '../credentials/end.ts';
 import { describeKind } from '../credentials/kinds.ts';
 import { findUser } from '../identity/user-store.ts';
 import { readSettings } from '../settings/settings.ts';
+import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { deleteIdleBot } from './end-key.ts';
+import { isFamilyAlive } from './holder-store.ts';
 import { tellOwner } from './notices.ts';
 
 /**
@@ -24,7 +27,7 @@ export async function endFamilyForReuse(
   return house.db.tx(async (tx) => {
     const settings = await readSettings(tx);
     const report = settings.token_reuse_detection === 'report';
-    const ended = report ? [] : await endFamily(tx, house, identified.familyId, 'reuse');
+    const ended = report ? [] : await endWholeFamily(tx, house, identified.familyId);
     const user = identified.userId === null ? null : await findUser(tx, identified.userId);
     await auditDeed(tx, house, actor, {
       action: 'own_token:rotate',
@@ -46,4 +49,15 @@ export async function endFamilyForReuse(
     }
     return ended.length;
   });
+}
+
+/**
+ * Ends the family until nothing of it lives. A rotation that runs at the same moment adds a member that the first statement
+ * could not see (it waited for the old key's row); the next look sees it.
+ */
+async function endWholeFamily(tx: Tx, house: House, familyId: number): Promise<Credential[]> {
+  const ended: Credential[] = [];
+  do ended.push(...(await endFamily(tx, house, familyId, 'reuse')));
+  while (await isFamilyAlive(tx, familyId, house.clock.now()));
+  return ended;
 }

@@ -244,6 +244,22 @@ withForge('rotating a key', (forge) => {
     assert.ok(!JSON.stringify(rows).includes(made.body.token));
   });
 
+  test('a thief who rotates at the very moment of detection keeps nothing', async () => {
+    const { issue } = forge();
+    for (let round = 0; round < 10; round++) {
+      const a = (await issue(await person())).secret.reveal();
+      const b = (await rotate(a)).body.token as string;
+      const chain = async () => {
+        const c = await rotate(b);
+        return c.status === 200 ? [c, await rotate(c.body.token)] : [c];
+      };
+      const [reuse, thief] = await Promise.all([rotate(a), chain()]);
+      assert.equal(reuse.status, 401);
+      for (const token of [b, ...thief.map((answer) => answer.body.token as string | undefined)])
+        if (token !== undefined) assert.equal(await status(token), 401);
+    }
+  });
+
   test('reuse of a project token takes its family and its bot', async () => {
     const { api, server, token, world } = forge();
     const maintainer = await person();

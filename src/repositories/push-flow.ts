@@ -2,10 +2,11 @@
 // push when git has ended, and only then returns, so that whoever hears of the push finds its effects.
 import type { Readable, Writable } from 'node:stream';
 import type { ProjectPlace } from '../access/place.ts';
-import type { Actor } from '../credentials/actor.ts';
+import { type Actor, auditDeed } from '../credentials/actor.ts';
 import type { Verifier } from '../credentials/verify.ts';
 import { readSettings } from '../settings/settings.ts';
-import { intendPush, type RepositoryHouse } from './push.ts';
+import type { Tx } from '../storage/database.ts';
+import { intendPush, type PushRefusal, type RepositoryHouse } from './push.ts';
 import { completePush } from './push-completion.ts';
 import { type HookQuestion, type HookVerdict, pushDeskOf } from './push-desk.ts';
 import { refusalText } from './refusal-texts.ts';
@@ -82,8 +83,36 @@ async function answerHook(
     return { allowed: true, messages: [] };
   }
   const refusal = intended.error;
+  await house.db.tx((tx) => auditRefusedPush(tx, house, actor, place, refusal, question));
   const text = 'rule' in refusal ? refusal.rule.message : refusalText(refusal.lock, 'receive-pack');
   return { allowed: false, messages: [`GitLab: ${text}`] };
+}
+
+/** A push that only its refs' rules refused came with a good key: who tried what is worth a row. */
+async function auditRefusedPush(
+  tx: Tx,
+  house: PushHouse,
+  actor: Actor,
+  { project }: ProjectPlace,
+  refusal: PushRefusal,
+  question: HookQuestion,
+): Promise<void> {
+  const row = 'rule' in refusal ? refusal.rule.row : refusal.lock.row;
+  const { holder } = actor.credential;
+  await auditDeed(tx, house, actor, {
+    action: 'repository:push',
+    result: 'refused',
+    entityType: 'Project',
+    entityId: project.id,
+    entityPath: project.full_path,
+    targetType: 'Push',
+    targetDetails: question.updates
+      .slice(0, 50)
+      .map((update) => update.ref)
+      .join(' '),
+    message: `A push was refused by ${row}`,
+    details: { refused_by: row, ...(holder.type === 'deploy_token' ? { username: holder.username } : {}) },
+  });
 }
 
 /** What a pusher is told when he used a path that the project has left (reference git-and-deploy 8.1). */

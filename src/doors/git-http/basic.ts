@@ -34,6 +34,7 @@ export async function authenticate(
   const verified = await verify(services, basic);
   if (!verified.ok) {
     if (basic.login !== JOB_LOGIN) limit.failed(ip);
+    services.refusals.countRefusal({ ip, door: 'git-http', code: 'unknown' });
     return verified;
   }
   limit.succeeded(ip);

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { SECOND } from '../../kernel/clock.ts';
 import type { GitReply } from './replies.ts';
 
 export interface Exchange {
@@ -13,10 +14,18 @@ export interface Exchange {
   readonly left: AbortSignal;
 }
 
+/** Milliseconds without a byte either way. git says something every few seconds, so only a client that is gone is that quiet. */
+const IDLE = 120 * SECOND;
+
 /** Takes over a request. */
 export function openExchange(request: IncomingMessage, response: ServerResponse, ip: string): Exchange {
   const controller = new AbortController();
+  const { socket } = request;
+  const tooQuiet = () => socket.destroy();
+  socket.setTimeout(IDLE);
+  socket.once('timeout', tooQuiet);
   response.once('close', () => {
+    socket.off('timeout', tooQuiet);
     if (!response.writableFinished) controller.abort(new Error('the client left'));
   });
   return { request, response, ip, left: controller.signal };

@@ -221,14 +221,20 @@ describe('git over HTTP', () => {
         /remote: GitLab: You are not allowed to push code to protected branches on this project\./,
       );
       assert.match(refused.out, /! \[remote rejected\] HEAD -> main \(pre-receive hook declined\)/);
-      const row = await forge.services.db.read
+      const rows = await forge.services.db.read
         .selectFrom('audit_events')
         .selectAll()
         .where('entity_id', '=', project.id)
         .where('action', '=', 'repository:push')
-        .executeTakeFirstOrThrow();
-      assert.equal(row.author_name, 'writer');
-      assert.equal(JSON.parse(row.details!).username, 'writer');
+        .orderBy('id')
+        .execute();
+      assert.deepEqual(
+        rows.map((row) => [row.result, row.author_name, JSON.parse(row.details!).username]),
+        [
+          ['allowed', 'writer', 'writer'],
+          ['refused', 'writer', 'writer'],
+        ],
+      );
     } finally {
       await settings({ deploy_token_write_repository: false });
     }

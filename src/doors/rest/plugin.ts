@@ -8,7 +8,7 @@ import type { Services } from '../services.ts';
 import { type Dispatched, type Door, dispatch, type Exchange } from './dispatch.ts';
 import { CRASH, errorToReply } from './fault-to-reply.ts';
 import { keysetHeaders, pageHeaders } from './pagination.ts';
-import { RefusalAudit } from './refusal-audit.ts';
+import { refusalAuditOf } from './refusal-audit.ts';
 import type { Method, RestReply, Route } from './route.ts';
 import { type RouteTable, routeTable } from './router.ts';
 import { error, type WireReply } from './wire-reply.ts';
@@ -32,7 +32,7 @@ export async function registerRest(
   base = '/api/v4',
 ): Promise<void> {
   const table = routeTable(routes);
-  const door: Door = { services, limit: failureLimitOf(services), audit: new RefusalAudit(services) };
+  const door: Door = { services, limit: failureLimitOf(services), audit: refusalAuditOf(services) };
   await app.register(async (scope) => {
     // Bodies are read by body.ts, after what can be refused without them.
     scope.removeAllContentTypeParsers();
@@ -124,6 +124,8 @@ function sendRest(
 ): FastifyReply {
   switch (rest.type) {
     case 'json':
+      if (exchange.request.method === 'HEAD' && rest.status === 200 && exchange.match.route.headStatus !== undefined)
+        return reply.code(exchange.match.route.headStatus).send();
       return sendJson(reply, rest.status, rest.body, rest.headers);
     case 'page':
       return sendJson(reply, 200, rest.body ?? rest.items, pageHeaders(page, rest.total, exchange.url, exchange.query));

@@ -92,6 +92,8 @@ export interface Route<A extends Action = Action, P extends TObject = TObject> {
   readonly params: P;
   readonly summary: string;
   readonly refusals?: RouteRefusals;
+  /** what HEAD answers in place of 200, without headers of the body */
+  readonly headStatus?: number;
   /** the list is paged; `page` and `per_page` need not be declared */
   readonly paged?: boolean;
   readonly handler: (context: RestContext<A, P>) => Promise<RestReply> | RestReply;

@@ -65,6 +65,8 @@ describe('code over REST', () => {
       ['feature/x'],
     );
     assert.equal(list.headers.get('x-total'), '1');
+    assert.equal((await forge.api('HEAD', `${base}/main`, asDeveloper)).status, 204);
+    assert.equal((await forge.api('HEAD', `${base}/nope`, asDeveloper)).status, 404);
     const none = await forge.api('GET', `${base}/nope`, asDeveloper);
     assert.deepEqual([none.status, none.body], [404, { message: '404 Branch Not Found' }]);
     assert.equal((await forge.api('DELETE', `${base}/main`, asMaintainer)).status, 405);

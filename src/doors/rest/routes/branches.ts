@@ -80,6 +80,7 @@ export const routes: Route[] = [
     action: 'repository:read',
     params: none,
     summary: 'One branch',
+    headStatus: 204,
     handler: async (context, opened) => json(await present(context, opened, context.path['branch']!)),
   }),
   codeRoute({

@@ -267,3 +267,8 @@ export function derivedUrl(config: Pick<Config, 'listen' | 'tls'>, port: number)
     isLoopback(host) || host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   return new URL(`${config.tls ? 'https' : 'http'}://${name}:${port}`).origin;
 }
+
+/** The address of SSH clone URLs when KEYWARD_SSH_URL does not say: the host that people know, and the port. */
+export function derivedSshUrl(url: string, port: number): string {
+  return `ssh://git@${new URL(url).hostname}${port === 22 ? '' : `:${port}`}`;
+}

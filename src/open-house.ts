@@ -25,6 +25,8 @@ export interface OpenHouse {
 export interface OpenOptions {
   /** the address that people use */
   readonly url: string;
+  /** what SSH clone URLs begin with; null or left out: SSH is not served from here */
+  readonly sshUrl?: string | null;
   readonly log: Logger;
   readonly clock?: Clock;
 }
@@ -42,7 +44,7 @@ export async function openHouse(config: Config, options: OpenOptions): Promise<O
   prepareDataFolder(config.data);
   const keys = loadInstanceKeys(config.keys);
   const db = await openDatabase({ url: config.databaseUrl.reveal(), clock });
-  const house: House = { db, clock, random: systemRandom, keys, url: options.url, log };
+  const house: House = { db, clock, random: systemRandom, keys, url: options.url, sshUrl: options.sshUrl ?? null, log };
   const git = createGit({
     log: ({ command, code, stderr }) => log.warn({ command, code, stderr }, 'git ended unexpectedly'),
   });

@@ -2,18 +2,21 @@
 // only file that sees everything; it decides nothing about any request.
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { readArguments, runCommand } from './cli/commands.ts';
-import { type Address, type Config, derivedUrl } from './config.ts';
+import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.ts';
 import { REAP_PROJECTS } from './directory/end-places.ts';
 import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
 import { registerUserKeys } from './doors/http/user-keys.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
-import { openLocalDoor } from './doors/local/local-door.ts';
+import { type LocalDoor, openLocalDoor } from './doors/local/local-door.ts';
 import type { Services } from './doors/services.ts';
+import { answerSessions } from './doors/ssh/answer.ts';
+import { type SshChild, startSshChild } from './doors/ssh/child-process.ts';
 import { prepareFirstStart } from './first-start.ts';
 import { type Clock, DAY, HOUR, SECOND } from './kernel/clock.ts';
 import type { Secret } from './kernel/secret.ts';
@@ -27,6 +30,8 @@ import { createTaskRunner, type TaskHandler } from './tasks/runner.ts';
 export interface RunningServer {
   /** the address that people use */
   readonly url: string;
+  /** what SSH clone URLs begin with; null: SSH is not served from here */
+  readonly sshUrl: string | null;
   readonly services: Services;
   /** the first administrator's password when this start made it up; to be shown once */
   readonly generatedPassword: Secret | null;
@@ -91,11 +96,16 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   // The lock comes before the database: of two servers on one folder, the second must not even look.
   const local = await openLocalDoor({ dataFolder: config.data, log });
   undo.push(() => local.close());
-  const house = await openHouse(config, { url, log, clock });
+  const sshStarts = config.sshListen && openSsh(config.sshListen, { config, local, log });
+  // A port that the system chooses goes into clone URLs, so it must be known before the house is built.
+  const port = config.sshListen?.port === 0 ? (await sshStarts)!.port : config.sshListen?.port;
+  const sshUrl = config.sshUrl ?? (config.sshListen && derivedSshUrl(url, port ?? 22));
+  const house = await openHouse(config, { url, sshUrl, log, clock });
   undo.push(() => house.close());
   const { services } = house;
   const generatedPassword = await prepareFirstStart(services, config);
   answerHooks(local, services);
+  answerSessions(local, services, { lfsAuthenticate: null });
   local.answer('cli', ({ command, args }) => runCommand(services, String(command), readArguments(args)));
   await reconcilePushes(services);
   services.refusals.start();
@@ -116,19 +126,34 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
     trustedProxies: config.trustedProxies,
     doors: [registerGitHttp, registerUserKeys],
   });
-  undo.push(() => closeHttp(app, services));
+  const ssh = await sshStarts;
+  // All that streams ends together: each may take as long as the other.
+  undo.push(() => Promise.all([closeHttp(app, services), ssh?.stop(DRAIN + SECOND)]));
   await app.ready();
   await tasks.start();
   await new Promise<void>((resolve) => app.server.listen(socket, resolve));
+  ssh?.serve();
 
   let stopping: Promise<void> | null = null;
   return {
     url,
+    sshUrl,
     services,
     generatedPassword,
     runTasks: () => tasks.runDue(),
     stop: () => (stopping ??= unwind(undo, log)),
   };
+}
+
+function openSsh(
+  { host, port }: Address,
+  { config, local, log }: { config: Config; local: LocalDoor; log: Logger },
+): Promise<SshChild> {
+  const compileCache = join(config.data, 'tmp', 'compile-cache');
+  const started = startSshChild({ host, port, keys: config.keys, socket: local.path, compileCache, log });
+  // Awaited further down; a start that fails before must not end the process by itself.
+  started.catch(() => {});
+  return started;
 }
 
 /** What runs by itself. Without a mail server no handler takes `mail`: the mails wait in the tasks table. */

@@ -10,10 +10,11 @@ import { RepositoryError } from '../../repositories/errors.ts';
 import { GitBusy } from '../../repositories/git.ts';
 import { movedNotice, servePush } from '../../repositories/push-flow.ts';
 import { advertise, uploadPack } from '../../repositories/serve.ts';
+import { createForPush, emptyRefs, line, mayCreate } from '../http/create-on-push.ts';
+import { peek } from '../http/peek.ts';
 import type { Services } from '../services.ts';
-import { createForPush, emptyAdvertisement, mayCreate } from './create-on-push.ts';
 import { type Entry, enter } from './entry.ts';
-import { announce, bodyOf, type Exchange, openExchange, peek, refuse } from './exchange.ts';
+import { announce, bodyOf, type Exchange, openExchange, refuse } from './exchange.ts';
 import { type GitRequest, type GitService, parseGitUrl } from './git-url.ts';
 import { accessDenied, busy, type GitReply, noRepository, notFound } from './replies.ts';
 
@@ -72,9 +73,10 @@ async function answer(services: Services, exchange: Exchange, asked: GitRequest)
       response.end();
       return;
     }
-    const made = await createForPush(services, missing, exchange.ip);
-    if (!made.ok) return refuse(exchange, made.error);
-    return push(services, exchange, made.value.entry, made.value.notices, input);
+    const { credential } = missing;
+    const made = await createForPush(services, missing, { credential, door: 'git-http', ip: exchange.ip });
+    if (!made.ok) return refuse(exchange, made.error === null ? missing.reply : { status: 422, body: made.error });
+    return push(services, exchange, { ...made.value, credential }, made.value.notices, input);
   }
   const entry = entered.value;
   if (service === null) return refuse(exchange, notFound);
@@ -117,7 +119,7 @@ function sendAdvertisement(services: Services, exchange: Exchange, entry: Entry,
 
 function sendEmptyAdvertisement({ response }: Exchange): void {
   announce(response, 'application/x-git-receive-pack-advertisement');
-  response.end(emptyAdvertisement());
+  response.end(`${line('# service=git-receive-pack\n')}0000${emptyRefs()}`);
 }
 
 function fetch(services: Services, exchange: Exchange, entry: Entry, input: Readable): Promise<void> {

@@ -9,13 +9,18 @@ import { movedNotice, servePush } from '../../repositories/push-flow.ts';
 import { NO_REPOSITORY, NOT_FOUND, refusalText } from '../../repositories/refusal-texts.ts';
 import { uploadArchive, uploadPack } from '../../repositories/serve.ts';
 import { sshCloneUrl } from '../../storage/house.ts';
+import { createForPush, emptyRefs, mayCreate } from '../http/create-on-push.ts';
+import { peek } from '../http/peek.ts';
 import type { GitCommand } from './command-line.ts';
 import { READ_ONLY_KEY } from './messages.ts';
-import { type Session, SessionRefusal } from './serve-session.ts';
+import type { Session } from './serve-session.ts';
+import { SessionRefusal } from './session-refusal.ts';
 
 /** Runs one git command. Gives the exit code for ssh; throws SessionRefusal when it may not run. */
 export async function runGit(session: Session, service: GitCommand, path: string): Promise<number> {
   const { services, streams, signal, opening, credential } = session;
+  if (service === 'receive-pack' && (await mayCreate(services, { credential, path })))
+    return createAndPush(session, path);
   const place = await enterProject(session, service === 'receive-pack' ? 'repository:push' : 'repository:pull', path);
   const { project } = place;
   const repositoryId = project.repository_id;
@@ -47,6 +52,21 @@ export async function runGit(session: Session, service: GitCommand, path: string
   } finally {
     await new Promise<void>((done) => error.end(() => done()));
   }
+}
+
+/** A push to a free path: the pusher is told of an empty repository, and the first command makes the project. */
+async function createAndPush(session: Session, path: string): Promise<number> {
+  const { services, streams, signal, opening, credential } = session;
+  streams.stdout.write(emptyRefs());
+  // A client with nothing to push says so with a flush, or just leaves.
+  const first = (await peek(streams.stdin, 4)).toString('latin1');
+  if (first === '0000' || first === '') return 0;
+  const actor = { credential, door: 'ssh' as const, ip: opening.ip };
+  const made = await createForPush(services, { credential, path }, actor);
+  if (!made.ok) throw new SessionRefusal(made.error ?? NOT_FOUND);
+  const { input, output, key } = { input: streams.stdin, output: streams.stdout, key: `key ${credential.id}` };
+  const request = { input, output, signal, key, stateless: true };
+  return exitCode(await servePush(services, { actor, ...made.value }, request));
 }
 
 /** Lets the key into a project for pulling or pushing, or throws the SessionRefusal. */

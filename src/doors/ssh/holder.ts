@@ -11,7 +11,7 @@ import type { Services } from '../services.ts';
 import type { SshCommand } from './command-line.ts';
 import type { KeyAnswer, SessionOpening } from './frames.ts';
 import { accountText, KEY_EXPIRED, KEY_GONE, PROTOCOL_OFF } from './messages.ts';
-import { SessionRefusal } from './serve-session.ts';
+import { SessionRefusal } from './session-refusal.ts';
 
 /** Answers a transport that asks whether this key may sign in: expired keys and those of blocked accounts may. */
 export async function maySignIn(services: Services, fingerprint: string, ip: string | null): Promise<KeyAnswer> {

@@ -11,14 +11,13 @@ import { runGit } from './git-session.ts';
 import { greet, whoIsIt } from './holder.ts';
 import { type LfsAuthenticate, runLfsAuthenticate } from './lfs-authenticate.ts';
 import { echo, KEY_ENDED, NO_TWO_FACTOR, NOT_AVAILABLE, refusalFrame, TOO_MANY_SESSIONS } from './messages.ts';
+import { SessionRefusal } from './session-refusal.ts';
 import type { SessionStreams } from './session-streams.ts';
-import { type MakeToken, runPersonalAccessToken } from './token-command.ts';
+import { runPersonalAccessToken } from './token-command.ts';
 
 export interface SshOptions {
   /** how `git-lfs-authenticate` gets its token; null: this server has no LFS */
   readonly lfsAuthenticate: LfsAuthenticate | null;
-  /** how `personal_access_token` makes its key */
-  readonly makeToken: MakeToken;
 }
 
 /** What a command of a session works with. */
@@ -29,20 +28,6 @@ export interface Session {
   readonly credential: VerifiedCredential;
   /** aborted when the client left or its key was ended */
   readonly signal: AbortSignal;
-}
-
-/** The end of a session that was refused: a sentence for people, and the code that ssh exits with. */
-export class SessionRefusal extends Error {
-  readonly exitCode: number;
-  /** false: the sentence stands alone, as a forced command prints some */
-  readonly inFrame: boolean;
-
-  constructor(message: string, exitCode = 1, inFrame = true) {
-    super(message);
-    this.name = 'SessionRefusal';
-    this.exitCode = exitCode;
-    this.inFrame = inFrame;
-  }
 }
 
 /** A CI server fetches a lot at once; nobody needs more than this. */
@@ -101,7 +86,7 @@ async function run(command: SshCommand, session: Session, options: SshOptions): 
     case 'lfs_authenticate':
       return runLfsAuthenticate(session, options.lfsAuthenticate, command.path, command.operation);
     case 'personal_access_token':
-      return runPersonalAccessToken(session, options.makeToken, command.words);
+      return runPersonalAccessToken(session, command.words);
     case 'two_factor':
       throw new SessionRefusal(NO_TWO_FACTOR);
     case 'wrong_arguments':

@@ -10,7 +10,7 @@ import { presentShare } from './group.ts';
 import { presentNamespace } from './namespace.ts';
 import { presentBasicUser } from './user.ts';
 
-type Address = Pick<House, 'url'>;
+type Address = Pick<House, 'url' | 'sshUrl'>;
 
 /** Clone addresses (reference git-and-deploy 8.7). */
 export function cloneUrls(house: Address, project: Pick<Project, 'full_path'>) {

@@ -221,6 +221,17 @@ withForge('project and group access tokens', (forge) => {
     assert.equal((await bot(made.body.user_id)).state, 'active');
   });
 
+  test('revoking the new key of an overlap takes the bot, and so the old key too', async () => {
+    const { api } = forge();
+    const { token, paths } = await place();
+    const made = await api('POST', paths[0]!, { token, body: BOT });
+    const next = await api('POST', `${paths[0]}/${made.body.id}/rotate`, { token, body: { overlap: 600 } });
+    assert.equal((await api('DELETE', `${paths[0]}/${next.body.id}`, { token })).status, 204);
+    for (const text of [made.body.token, next.body.token])
+      assert.equal((await api('GET', '/personal_access_tokens/self', { token: text })).status, 401);
+    assert.equal((await bot(made.body.user_id)).state, 'deleted');
+  });
+
   test('a bot that is no member any more is neither rotated nor revoked here', async () => {
     const { api, server } = forge();
     const { token, paths } = await place();

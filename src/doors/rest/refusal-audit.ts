@@ -94,6 +94,18 @@ export class RefusalAudit {
   }
 }
 
+const byServices = new WeakMap<Services, RefusalAudit>();
+
+/** The one memory of refusals of this door: what dispatch refuses and what a second proof refuses stand in it alike. */
+export function refusalAuditOf(services: Services): RefusalAudit {
+  let audit = byServices.get(services);
+  if (!audit) {
+    audit = new RefusalAudit(services);
+    byServices.set(services, audit);
+  }
+  return audit;
+}
+
 type Who = Pick<AuditInput, 'authorId' | 'authorName' | 'credentialId' | 'credentialKind' | 'credentialName'>;
 
 function byCredential(credential: VerifiedCredential): Who {

@@ -3,12 +3,13 @@
 import type { Action } from '../../access/actions.ts';
 import type { Allowed } from '../../access/allowed.ts';
 import { decide, type Question } from '../../access/decide.ts';
-import type { PlaceRef } from '../../access/place.ts';
+import type { PlaceRef, UnresolvedPlace } from '../../access/place.ts';
 import type { Refusal } from '../../access/refusal.ts';
-import type { VerifiedCredential } from '../../credentials/verified-credential.ts';
+import type { Actor } from '../../credentials/actor.ts';
 import { type Fault, fail } from '../../kernel/faults.ts';
 import { parseId } from '../../kernel/names.ts';
 import type { Services } from '../services.ts';
+import { refusalAuditOf } from './refusal-audit.ts';
 
 /** What a second refusal says: as the first would, in the words of faults. */
 function faultOf(refusal: Refusal): Fault {
@@ -24,12 +25,14 @@ function faultOf(refusal: Refusal): Fault {
  */
 export async function demand<A extends Action>(
   services: Services,
-  credential: VerifiedCredential,
+  actor: Actor,
   question: Question<A>,
   worded?: Fault,
 ): Promise<Allowed<A>> {
-  const decided = await decide(services.db.read, services.clock, credential, question);
+  const decided = await decide(services.db.read, services.clock, actor.credential, question);
   if (decided.ok) return decided.value;
+  const { action, place = null } = question as { action: Action; place?: UnresolvedPlace };
+  refusalAuditOf(services).note(decided.error, action, place, actor.ip ?? '');
   const fault = faultOf(decided.error);
   return fail(worded && (fault.code === 'not_found' || fault.code === 'forbidden') ? worded : fault);
 }

@@ -81,4 +81,19 @@ onBothEngines('the instance for administrators', (server) => {
     assert.deepEqual((await api('GET', '/audit_events?created_before=2001-01-01')).body, []);
     assert.equal((await api('GET', '/audit_events', { token })).status, 403);
   });
+
+  it('keeps what was refused at a place that only the body named', async () => {
+    const { api } = server();
+    const [wes, xia] = [await server().user('wes'), await server().user('xia')];
+    const group = await api('POST', '/groups', { token: wes.token, body: { name: 'w', path: 'wes-group' } });
+    const namespace_id = group.body.id;
+    const refused = await api('POST', '/projects', { token: xia.token, body: { name: 'x', namespace_id } });
+    assert.equal(refused.status, 400);
+    for (let tries = 0; tries < 100; tries += 1) {
+      const events = await api('GET', `/audit_events?author_id=${xia.id}&action=project:create&result=refused`);
+      if (events.body.length > 0) return assert.equal(events.body[0].entity_id, namespace_id);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.fail('no row of the refusal');
+  });
 });

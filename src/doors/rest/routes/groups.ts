@@ -164,8 +164,8 @@ export const routes: Route[] = [
         const parent = input.parent_id;
         const proof =
           parent == null
-            ? await demand(services, credential, { action: 'group:create' })
-            : await demand(services, credential, { action: 'subgroup:create', place: { type: 'group', ref: parent } });
+            ? await demand(services, actor, { action: 'group:create' })
+            : await demand(services, actor, { action: 'subgroup:create', place: { type: 'group', ref: parent } });
         return created(await oneGroup(services, credential, await createGroup(services, actor, proof, wish)));
       });
     },
@@ -202,8 +202,8 @@ export const routes: Route[] = [
       const parent = input.group_id;
       const target =
         parent == null
-          ? await demand(services, credential, { action: 'group:create' })
-          : await demand(services, credential, { action: 'subgroup:create', place: { type: 'group', ref: parent } });
+          ? await demand(services, actor, { action: 'group:create' })
+          : await demand(services, actor, { action: 'subgroup:create', place: { type: 'group', ref: parent } });
       return created(await oneGroup(services, credential, await transferGroup(services, actor, allowed, target)));
     },
   }),
@@ -215,7 +215,7 @@ export const routes: Route[] = [
     summary: 'Moves a project into a group',
     async handler({ services, credential, actor, allowed, path }) {
       const place = { type: 'project', ref: refOf(path['project_id']!) } as const;
-      const project = await demand(services, credential, { action: 'project:transfer', place });
+      const project = await demand(services, actor, { action: 'project:transfer', place });
       await transferProject(services, actor, project, allowed);
       return created(await oneGroup(services, credential, allowed.place.group));
     },

@@ -191,11 +191,11 @@ function routesOf(type: 'project' | 'group'): Route[] {
         const { place } = allowed;
         const proof =
           place.type === 'project'
-            ? await demand<RemovingAction>(services, credential, {
+            ? await demand<RemovingAction>(services, actor, {
                 action: self ? 'project_members:leave' : 'project_members:manage',
                 place: { type: 'project', ref: place.project.id },
               })
-            : await demand<RemovingAction>(services, credential, {
+            : await demand<RemovingAction>(services, actor, {
                 action: self ? 'group_members:leave' : 'group_members:manage',
                 place: { type: 'group', ref: place.group.id },
               });

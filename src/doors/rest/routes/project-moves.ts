@@ -38,7 +38,7 @@ export const routes: Route[] = [
     async handler({ services, credential, actor, allowed, input }) {
       const place = { type: 'namespace', ref: refOf(input.namespace) } as const;
       const gone = { code: 'not_found', thing: 'Namespace' } as const;
-      const target = await demand(services, credential, { action: 'project:create', place }, gone);
+      const target = await demand(services, actor, { action: 'project:create', place }, gone);
       return json(await oneProject(services, credential, await transferProject(services, actor, allowed, target)));
     },
   }),
@@ -60,7 +60,7 @@ export const routes: Route[] = [
       const { namespace_id: id, namespace_path: path } = input;
       if (path !== undefined && parseFullPath(path) === null) fail(NAMESPACE_INVALID);
       const named = input.namespace === undefined ? path : refOf(input.namespace);
-      const target = await namespaceFor(services, credential, id ?? named);
+      const target = await namespaceFor(services, actor, id ?? named);
       const source = allowed.place.project;
       const project = await forkProject(services, actor, allowed, target, {
         name: input.name,

@@ -4,7 +4,8 @@
 import type { Allowed } from '../../../access/allowed.ts';
 import type { PlaceRef } from '../../../access/place.ts';
 import { heldProjects, visibleProjects } from '../../../access/visible-store.ts';
-import { actingUser, type VerifiedCredential } from '../../../credentials/verified-credential.ts';
+import type { Actor } from '../../../credentials/actor.ts';
+import { actingUser } from '../../../credentials/verified-credential.ts';
 import { changeProject, deleteProject } from '../../../directory/project-changes.ts';
 import { listProjects } from '../../../directory/project-list-store.ts';
 import { createProject, NAMESPACE_INVALID } from '../../../directory/projects.ts';
@@ -32,25 +33,21 @@ const createParams = object({
 });
 
 /** The proof that a project may be made in a namespace; hidden, missing and not allowed are one text (12.1). */
-async function creatingIn(
-  services: Services,
-  credential: VerifiedCredential,
-  ref: PlaceRef | null,
-): Promise<Allowed<'project:create'>> {
+async function creatingIn(services: Services, actor: Actor, ref: PlaceRef | null): Promise<Allowed<'project:create'>> {
   const question = { action: 'project:create', place: { type: 'namespace', ref: ref ?? 0 } } as const;
-  return demand(services, credential, question, NAMESPACE_INVALID);
+  return demand(services, actor, question, NAMESPACE_INVALID);
 }
 
 /** The namespace of the body, or the caller's own. */
 export async function namespaceFor(
   services: Services,
-  credential: VerifiedCredential,
+  actor: Actor,
   ref: PlaceRef | undefined,
 ): Promise<Allowed<'project:create'>> {
-  if (ref !== undefined) return creatingIn(services, credential, ref);
-  const user = actingUser(credential);
+  if (ref !== undefined) return creatingIn(services, actor, ref);
+  const user = actingUser(actor.credential);
   const own = user && (await personalNamespace(services.db.read, user.id));
-  return creatingIn(services, credential, own?.id ?? null);
+  return creatingIn(services, actor, own?.id ?? null);
 }
 
 type CreateInput = Parameters<typeof projectWish>[0] & {
@@ -63,7 +60,7 @@ type CreateInput = Parameters<typeof projectWish>[0] & {
 /** Creates a project where the proof allows it, with its repository on disk, and gives it as it is then. */
 async function create(
   services: Services,
-  actor: Parameters<typeof createProject>[1],
+  actor: Actor,
   allowed: Allowed<'project:create'>,
   input: CreateInput,
 ): Promise<Project> {
@@ -160,7 +157,7 @@ export const routes: Route[] = [
     params: createParams,
     summary: 'Makes a project',
     async handler({ services, credential, actor, input }) {
-      const proof = await namespaceFor(services, credential, input.namespace_id);
+      const proof = await namespaceFor(services, actor, input.namespace_id);
       return created(await oneProject(services, credential, await create(services, actor, proof, input)));
     },
   }),
@@ -173,7 +170,7 @@ export const routes: Route[] = [
     async handler({ services, credential, actor, path, input }) {
       const own = await personalNamespace(services.db.read, parseId(path['user_id']!) ?? 0);
       if (!own) fail({ code: 'not_found', thing: 'User' });
-      const proof = await namespaceFor(services, credential, own.id);
+      const proof = await namespaceFor(services, actor, own.id);
       return created(await oneProject(services, credential, await create(services, actor, proof, input)));
     },
   }),
@@ -192,9 +189,7 @@ export const routes: Route[] = [
       const { project } = allowed.place;
       const changes = input.visibility !== undefined && input.visibility !== project.visibility;
       const place = { type: 'project', ref: project.id } as const;
-      const mayChange = changes
-        ? await demand(services, credential, { action: 'project:change_visibility', place })
-        : null;
+      const mayChange = changes ? await demand(services, actor, { action: 'project:change_visibility', place }) : null;
       const branch = await existingBranch(services, project, input.default_branch);
       const wish = { ...projectWish(input), name: input.name, path: input.path, defaultBranch: branch };
       const changed = await changeProject(services, actor, allowed, wish, mayChange);

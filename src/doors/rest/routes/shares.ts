@@ -29,9 +29,9 @@ export const routes: Route[] = [
     action: 'project:share',
     params,
     summary: 'Invites a group to a project',
-    async handler({ services, credential, actor, allowed, input }) {
+    async handler({ services, actor, allowed, input }) {
       const place = { type: 'group', ref: input.group_id } as const;
-      const invited = await demand(services, credential, { action: 'group:read', place });
+      const invited = await demand(services, actor, { action: 'group:read', place });
       const row = await share(services, actor, allowed, invited, wishOf(input));
       const { id, project_id, group_id, access_level, expires_at } = row;
       return created({ id, project_id, group_id, group_access: access_level, expires_at });
@@ -56,7 +56,7 @@ export const routes: Route[] = [
     summary: 'Invites a group to a group',
     async handler({ services, credential, actor, allowed, input }) {
       const place = { type: 'group', ref: input.group_id } as const;
-      const invited = await demand(services, credential, { action: 'group:read', place });
+      const invited = await demand(services, actor, { action: 'group:read', place });
       await share(services, actor, allowed, invited, wishOf(input));
       const group = (await findNamespace(services.db.read, allowed.place.group.id)) ?? allowed.place.group;
       return created(await oneGroup(services, credential, group));

@@ -9,16 +9,19 @@ import { helpOf, optionsOf } from './help.ts';
 import type { CommandArguments } from './operator.ts';
 import { type CommandAnswer, EXIT, type ExitCode, failure, print } from './terminal.ts';
 
-/** Runs `token …` or `explain …` as typed, and prints the answer. */
+/** The commands that are named by two words. */
+const FAMILIES: readonly string[] = ['token', 'key'];
+
+/** Runs `token …`, `key …` or `explain …` as typed, and prints the answer. */
 export async function runClient(argv: readonly string[]): Promise<ExitCode> {
   const asJson = argv.includes('--json');
-  const words = argv[0] === 'token' && argv[1] !== undefined && !argv[1].startsWith('-') ? 2 : 1;
+  const words = FAMILIES.includes(argv[0]!) && argv[1] !== undefined && !argv[1].startsWith('-') ? 2 : 1;
   const name = argv.slice(0, words).join(' ');
   const help = helpOf(name);
   if (help === null) return print(failure(`there is no command "${name}"`, EXIT.usage), asJson);
-  if (argv.includes('--help') || argv.includes('-h') || name === 'token') {
+  if (argv.includes('--help') || argv.includes('-h') || FAMILIES.includes(name)) {
     process.stdout.write(help);
-    return name === 'token' && !argv.includes('--help') && !argv.includes('-h') ? EXIT.usage : EXIT.ok;
+    return FAMILIES.includes(name) && !argv.includes('--help') && !argv.includes('-h') ? EXIT.usage : EXIT.ok;
   }
   let args: CommandArguments;
   let config: Config;
@@ -36,6 +39,9 @@ export async function runClient(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
+/** Commands that take options alone. */
+const WITHOUT_WORDS: readonly string[] = ['token create', 'token list', 'key add', 'key list', 'explain'];
+
 async function parse(name: string, argv: readonly string[]): Promise<CommandArguments> {
   const { values, positionals } = parseArgs({
     args: [...argv],
@@ -43,7 +49,7 @@ async function parse(name: string, argv: readonly string[]): Promise<CommandArgu
     allowPositionals: true,
     strict: true,
   });
-  if ((name === 'token create' || name === 'token list' || name === 'explain') && positionals.length > 0)
+  if (WITHOUT_WORDS.includes(name) && positionals.length > 0)
     throw new Error(`"${positionals[0]}" is not an option of ${name}`);
   const options: Record<string, string | boolean | string[] | undefined> = {};
   for (const [option, value] of Object.entries(values))

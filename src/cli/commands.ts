@@ -4,6 +4,7 @@ import { deadRefusal, type Refusal } from '../access/refusal.ts';
 import type { Services } from '../doors/services.ts';
 import { type Fault, FaultError } from '../kernel/faults.ts';
 import { explainKey } from './explain-command.ts';
+import { addKey, disableKey, enableKey, listKeys, removeKey } from './key-commands.ts';
 import { type CommandArguments, RefusedError, UsageError } from './operator.ts';
 import { type CommandAnswer, EXIT, failure } from './terminal.ts';
 import { createToken, listTokens, revokeToken, rotateToken } from './token-commands.ts';
@@ -15,6 +16,11 @@ const commands: Readonly<Record<string, Command>> = {
   'token list': listTokens,
   'token rotate': rotateToken,
   'token revoke': revokeToken,
+  'key add': addKey,
+  'key list': listKeys,
+  'key enable': enableKey,
+  'key disable': disableKey,
+  'key remove': removeKey,
   explain: explainKey,
 };
 

@@ -61,6 +61,53 @@ export const COMMANDS: readonly CommandHelp[] = [
   },
   { name: 'token revoke', usage: 'token revoke ID', says: 'end a key now', options: { ...JSON_OPTION } },
   {
+    name: 'key add',
+    usage: 'key add --user NAME | --project PATH [--can-push] | --public --title TITLE --key LINE',
+    says: 'register an SSH public key: of a user, or as a deploy key',
+    options: {
+      user: { takes: 'NAME', says: 'the user (id or user name) whose key it is' },
+      project: { takes: 'PATH', says: 'the project (id or full path) that it is a deploy key of' },
+      public: { takes: null, says: 'make it a deploy key that any project may enable' },
+      'can-push': { takes: null, says: 'let it push to the project' },
+      owner: {
+        takes: 'NAME',
+        says: 'whose right the pushes of a deploy key need (default: nobody, so it cannot push)',
+      },
+      title: { takes: 'TITLE', says: 'what the key is called' },
+      key: { takes: 'LINE', says: 'the public key, one line, as in id_ed25519.pub' },
+      expires: { takes: 'DATE', says: 'the day from which it is dead, YYYY-MM-DD (default: never)' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'key list',
+    usage: 'key list [--user NAME | --project PATH]',
+    says: 'list the SSH keys of a user, or deploy keys',
+    options: {
+      user: { takes: 'NAME', says: 'the SSH keys of this user' },
+      project: { takes: 'PATH', says: 'the deploy keys enabled in this project (default: all deploy keys)' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'key enable',
+    usage: 'key enable ID --project PATH [--can-push]',
+    says: 'let a deploy key into one more project',
+    options: { project: PLACE.project, 'can-push': { takes: null, says: 'for pushes too' }, ...JSON_OPTION },
+  },
+  {
+    name: 'key disable',
+    usage: 'key disable ID --project PATH',
+    says: 'take a deploy key out of a project; a private one ends with its last',
+    options: { project: PLACE.project, ...JSON_OPTION },
+  },
+  {
+    name: 'key remove',
+    usage: 'key remove ID',
+    says: 'end an SSH key or deploy key everywhere',
+    options: { ...JSON_OPTION },
+  },
+  {
     name: 'explain',
     usage: 'explain --credential ID | --token-stdin --action ACTION [--project PATH | --group PATH] [--ref NAME]',
     says: 'say which of the four locks lets a key in, and which does not',
@@ -73,6 +120,18 @@ export const COMMANDS: readonly CommandHelp[] = [
       ref: { takes: 'NAME', says: 'the branch or tag, for repository:push' },
       ...JSON_OPTION,
     },
+  },
+  {
+    name: 'ssh-authorized-keys',
+    usage: 'ssh-authorized-keys FINGERPRINT | TYPE KEY',
+    says: "for sshd's AuthorizedKeysCommand: print the line of a known key (docs/ssh.md)",
+    options: {},
+  },
+  {
+    name: 'ssh-command',
+    usage: 'ssh-command --data FOLDER FINGERPRINT',
+    says: 'for sshd: the forced command of a session (docs/ssh.md)',
+    options: {},
   },
 ];
 

@@ -21,7 +21,10 @@ async function run(argv: readonly string[]): Promise<number> {
     return EXIT.ok;
   }
   if (command === 'serve') return (await import('./serve.ts')).serve(rest);
-  if (command === 'token' || command === 'explain') return (await import('./client.ts')).runClient(argv);
+  if (command === 'ssh-authorized-keys') return (await import('./ssh-commands.ts')).authorizedKeys(rest);
+  if (command === 'ssh-command') return (await import('./ssh-commands.ts')).forcedCommand(rest);
+  if (command === 'token' || command === 'key' || command === 'explain')
+    return (await import('./client.ts')).runClient(argv);
   return usage(`there is no command "${command}"`);
 }
 

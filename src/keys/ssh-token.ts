@@ -12,43 +12,41 @@ import type { House } from '../storage/house.ts';
 import { scopesFor, wishSentence } from './key-wish.ts';
 import { makePersonalToken } from './make-personal-token.ts';
 
-export const SSH_TOKEN_USAGE = 'Usage: personal_access_token <name> <scope1[,scope2,...]> [ttl_days]';
-/** What a deploy key is told; `decide` refuses it by its kind. */
-export const SSH_TOKEN_DEPLOY_KEY = 'Deploy keys cannot be used to create personal access tokens';
-
 const USUAL_DAYS = 30;
 /** More days than any setting allows; keeps the sum within the calendar. */
 const MOST_DAYS = 100_000;
 
-export interface SshToken {
-  readonly secret: Secret;
+/** `ttlDays` null: 30 days from today; else until the day after that many days. */
+export interface SshTokenWish {
+  readonly name: string;
   readonly scopes: readonly string[];
-  /** `YYYY-MM-DD`, or null when it never expires */
-  readonly expiresAt: string | null;
+  readonly ttlDays: number | null;
 }
 
 const refuse = (reason: string): never => fail({ code: 'unprocessable', reason });
 
 /**
- * Makes the token. `args` are the words after `personal_access_token`. Any scope but `sudo` and `admin_mode`; 30 days, or until
- * the day after `ttl` days from today. What is wrong is a fault `unprocessable` whose reason is the sentence to print.
+ * Makes the token, with any scopes but `sudo` and `admin_mode`. What is wrong is a fault `unprocessable` whose reason is the
+ * sentence to print. `expiresOn`: `YYYY-MM-DD`, or null when it never expires.
  */
 export async function createTokenOverSsh(
   house: House,
   actor: Actor,
   allowed: Allowed<'ssh_token:create'>,
-  args: readonly string[],
-): Promise<SshToken> {
-  const [name, scopeList, ttl] = args;
-  if (name === undefined || scopeList === undefined || args.length > 3) return refuse(SSH_TOKEN_USAGE);
-  const user = actingUser(allowed.credential) ?? refuse('This command needs the SSH key of a user');
+  wish: SshTokenWish,
+): Promise<{ readonly secret: Secret; readonly scopes: readonly string[]; readonly expiresOn: string | null }> {
+  const user = actingUser(allowed.credential) ?? refuse('Only the SSH key of a user makes tokens');
   const choosable = scopesFor('personal_access_token', await readSettings(house.db.read)).filter(
     (scope) => !isAdminScope(scope),
   );
   const made = await makePersonalToken(house, actor, {
     action: allowed.action,
     user,
-    wish: { name, scopes: readScopes(scopeList, choosable), expiresAt: expiryOf(ttl, house.clock.now()) },
+    wish: {
+      name: wish.name,
+      scopes: readScopes(wish.scopes, choosable),
+      expiresAt: expiryOf(wish.ttlDays, house.clock.now()),
+    },
     choosable,
     impersonation: false,
     say: (errors): Fault => ({ code: 'unprocessable', reason: wishSentence(errors) }),
@@ -56,22 +54,21 @@ export async function createTokenOverSsh(
   return {
     secret: made.secret,
     scopes: JSON.parse(made.credential.scopes),
-    expiresAt: isoDate(made.credential.expires_at),
+    expiresOn: isoDate(made.credential.expires_at),
   };
 }
 
-function readScopes(list: string, choosable: readonly Scope[]): Scope[] {
-  return list.split(',').map((word) => {
+function readScopes(words: readonly string[], choosable: readonly Scope[]): Scope[] {
+  return words.map((word) => {
     if (isScope(word) && choosable.includes(word)) return word;
     const valid = choosable.map((scope) => `"${scope}"`).join(', ');
-    return refuse(`Invalid scope: '${word}'. Valid scopes are: [${valid}]`);
+    return refuse(`Invalid scope: '${word.replace(/[^\x21-\x7e]/g, '?')}'. Valid scopes are: [${valid}]`);
   });
 }
 
-function expiryOf(ttl: string | undefined, now: number): number {
+function expiryOf(ttlDays: number | null, now: number): number {
   const today = startOfDay(now);
-  if (ttl === undefined) return today + USUAL_DAYS * DAY;
-  const days = /^\d{1,9}$/.test(ttl) ? Number(ttl) : -1;
-  if (days < 0 || days > MOST_DAYS) return refuse(`Invalid value for days_ttl: '${ttl}'`);
-  return today + (days + 1) * DAY;
+  if (ttlDays === null) return today + USUAL_DAYS * DAY;
+  if (ttlDays < 0 || ttlDays > MOST_DAYS) return refuse(`Invalid value for days_ttl: '${ttlDays}'`);
+  return today + (ttlDays + 1) * DAY;
 }

@@ -1,0 +1,163 @@
+// `keyward key …`: SSH keys of people and deploy keys of projects and of the instance. The deeds are those of keys/; here their
+// arguments are read and their results put into words.
+import { listDeployKeys } from '../access/deploy-key-store.ts';
+import { credentialState } from '../credentials/credential-rows.ts';
+import { findSshKey, type SshKeyRow } from '../credentials/ssh-key-store.ts';
+import type { Services } from '../doors/services.ts';
+import { isoTime } from '../kernel/clock.ts';
+import { fail } from '../kernel/faults.ts';
+import {
+  addProjectDeployKey,
+  disableProjectDeployKey,
+  enableDeployKey,
+  listProjectDeployKeys,
+  updateProjectDeployKey,
+} from '../keys/deploy-keys.ts';
+import { surroundings } from '../keys/holder-store.ts';
+import { createPublicDeployKey, removeDeployKey } from '../keys/instance-deploy-keys.ts';
+import { addSshKeyFor, listSshKeysOf, removeSshKeyOf } from '../keys/user-ssh-keys.ts';
+import { type CommandArguments, operator } from './operator.ts';
+import { dateOf, idOf, missing, placeRef, prove, requiredText, textOf, userOf } from './questions.ts';
+import { type CommandAnswer, EXIT, printable, table } from './terminal.ts';
+
+type Row = SshKeyRow & { readonly can_push?: 0 | 1 };
+interface Slice {
+  readonly offset: number;
+  readonly perPage: number;
+}
+
+const ROWS_A_PAGE = 100;
+
+async function linesOf(services: Services, rows: readonly Row[]) {
+  const around = await surroundings(services.db.read, rows);
+  const now = services.clock.now();
+  return rows.map((row) => ({
+    id: row.id,
+    kind: row.kind,
+    title: row.title,
+    state: credentialState(row, now),
+    public: row.public === 1,
+    owner: row.user_id === null ? null : (around.users.get(row.user_id)?.username ?? null),
+    fingerprint: `SHA256:${row.fingerprint}`,
+    ...(row.can_push !== undefined && { can_push: row.can_push === 1 }),
+    created_at: isoTime(row.created_at),
+    expires_at: isoTime(row.expires_at),
+    last_used_at: isoTime(row.last_used_at),
+  }));
+}
+
+async function keyAnswer(services: Services, row: Row, deed: string): Promise<CommandAnswer> {
+  const [line] = await linesOf(services, [row]);
+  const text = `${deed} ${row.kind.replaceAll('_', ' ')} ${row.id} (${printable(row.title)}), ${line!.fingerprint}`;
+  return { exit: EXIT.ok, data: line, text };
+}
+
+async function everyRow(read: (slice: Slice) => Promise<{ readonly rows: readonly Row[] }>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (;;) {
+    const page = await read({ offset: rows.length, perPage: ROWS_A_PAGE });
+    rows.push(...page.rows);
+    if (page.rows.length < ROWS_A_PAGE) return rows;
+  }
+}
+
+const proveProject = (services: Services, path: string) =>
+  prove(services, { action: 'project_deploy_key:manage', place: { type: 'project', ref: placeRef(path) } });
+
+function onlyOne(args: CommandArguments, names: readonly string[]): void {
+  const given = names.filter((name) => args.options[name] !== undefined && args.options[name] !== false);
+  if (given.length !== 1) missing(`exactly one of ${names.map((name) => `--${name}`).join(', ')} is needed`);
+}
+
+/** `key add`: an SSH key of `--user`, a deploy key of `--project`, or a `--public` deploy key. */
+export async function addKey(services: Services, args: CommandArguments): Promise<CommandAnswer> {
+  onlyOne(args, ['user', 'project', 'public']);
+  const wish = {
+    title: requiredText(args, 'title'),
+    key: requiredText(args, 'key'),
+    expiresAt: dateOf(args, 'expires'),
+  };
+  const user = textOf(args, 'user');
+  if (user !== undefined) {
+    const allowed = await prove(services, { action: 'user_ssh_key:manage' });
+    const made = await addSshKeyFor(services, operator, allowed, user, { ...wish, usageType: 'auth_and_signing' });
+    return keyAnswer(services, made, 'added');
+  }
+  const owner = textOf(args, 'owner');
+  const ownerId = owner === undefined ? null : (await userOf(services, owner)).id;
+  const project = textOf(args, 'project');
+  if (project === undefined) {
+    const allowed = await prove(services, { action: 'deploy_key:manage_all' });
+    return keyAnswer(services, await createPublicDeployKey(services, operator, allowed, { ...wish, ownerId }), 'added');
+  }
+  const canPush = args.options['can-push'] === true;
+  const allowed = await proveProject(services, project);
+  const made = await addProjectDeployKey(services, operator, allowed, { ...wish, canPush, ownerId });
+  return keyAnswer(services, made, 'added');
+}
+
+/** `key list`: the SSH keys of `--user`, the deploy keys of `--project`, or all deploy keys. */
+export async function listKeys(services: Services, args: CommandArguments): Promise<CommandAnswer> {
+  const [user, project] = [textOf(args, 'user'), textOf(args, 'project')];
+  if (user !== undefined && project !== undefined) missing('--user and --project exclude each other');
+  const lines = await linesOf(services, await everyRow(await readerOf(services, user, project)));
+  const heading = ['ID', 'KIND', 'STATE', 'OWNER', 'WRITES', 'TITLE', 'EXPIRES', 'FINGERPRINT'];
+  const cells = lines.map((line) => [
+    String(line.id),
+    line.public ? 'public deploy_key' : line.kind,
+    line.state,
+    line.owner ?? '-',
+    line.can_push === undefined ? '-' : line.can_push ? 'yes' : 'no',
+    printable(line.title),
+    line.expires_at?.slice(0, 10) ?? 'never',
+    line.fingerprint,
+  ]);
+  return { exit: EXIT.ok, data: lines, text: lines.length === 0 ? 'no keys' : table([heading, ...cells]) };
+}
+
+async function readerOf(services: Services, user: string | undefined, project: string | undefined) {
+  if (user !== undefined) {
+    const allowed = await prove(services, { action: 'user_ssh_key:read' });
+    return (slice: Slice) => listSshKeysOf(services, allowed, user, slice);
+  }
+  if (project !== undefined) {
+    const place = { type: 'project', ref: placeRef(project) } as const;
+    const allowed = await prove(services, { action: 'project_deploy_key:list', place });
+    return (slice: Slice) => listProjectDeployKeys(services, allowed, slice);
+  }
+  await prove(services, { action: 'deploy_key:list_all' });
+  return (slice: Slice) => listDeployKeys(services.db.list, {}, slice);
+}
+
+/** `key enable`: a deploy key in one project, for reading, or with `--can-push` for writing too. */
+export async function enableKey(services: Services, args: CommandArguments): Promise<CommandAnswer> {
+  const id = idOf(args);
+  const allowed = await proveProject(services, requiredText(args, 'project'));
+  const key = await enableDeployKey(services, operator, allowed, id);
+  if (args.options['can-push'] === true)
+    await updateProjectDeployKey(services, operator, allowed, id, { canPush: true });
+  return keyAnswer(services, key, 'enabled');
+}
+
+/** `key disable`: a deploy key in one project. */
+export async function disableKey(services: Services, args: CommandArguments): Promise<CommandAnswer> {
+  const id = idOf(args);
+  const allowed = await proveProject(services, requiredText(args, 'project'));
+  await disableProjectDeployKey(services, operator, allowed, id);
+  return { exit: EXIT.ok, data: { id, disabled: true }, text: `key ${id} is disabled there` };
+}
+
+/** `key remove`: an SSH key, or a deploy key in every project at once. */
+export async function removeKey(services: Services, args: CommandArguments): Promise<CommandAnswer> {
+  const id = idOf(args);
+  await prove(services, { action: 'ssh_key:identify' });
+  const row = (await findSshKey(services.db.read, id)) ?? fail({ code: 'not_found', thing: 'key' });
+  if (row.kind === 'deploy_key') {
+    const allowed = await prove(services, { action: 'deploy_key:manage_all' });
+    await removeDeployKey(services, operator, allowed, id);
+  } else {
+    const allowed = await prove(services, { action: 'user_ssh_key:manage' });
+    await removeSshKeyOf(services, operator, allowed, String(row.user_id), id);
+  }
+  return { exit: EXIT.ok, data: { id, removed: true }, text: `key ${id} (${printable(row.title)}) is gone` };
+}

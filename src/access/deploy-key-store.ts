@@ -1,6 +1,7 @@
 // The table `deploy_key_projects`: in which projects a deploy key is enabled, and where it may push (reference git-and-deploy
 // 6.1). With the queries that need it beside the keys. Who may change it is for the deeds.
 import { type Selectable, type SqlBool, sql } from 'kysely';
+import type { SshPublicKey } from '../credentials/ssh-key.ts';
 import { asSshKeys, type SshKeyRow, sshKeys } from '../credentials/ssh-key-store.ts';
 import type { Project } from '../identity/records.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
@@ -12,6 +13,14 @@ export type DeployKeyGrant = Selectable<DeployKeyProjectTable>;
 
 /** A deploy key as it stands in one project. */
 export type EnabledDeployKey = SshKeyRow & { readonly can_push: 0 | 1 };
+
+/** A key by id, or by its whole text, comment included; its body is what finds it. */
+export type WhichKey = { readonly id: number } | Pick<SshPublicKey, 'text' | 'sha256'>;
+
+const isKey = (which: WhichKey) =>
+  'id' in which
+    ? sql<SqlBool>`c.id = ${which.id}`
+    : sql<SqlBool>`(c.fingerprint = ${which.sha256} and k.key_text = ${which.text})`;
 
 interface Slice {
   readonly offset: number;
@@ -73,13 +82,9 @@ export async function listEnabledKeys(
 export async function findEnabledKey(
   q: Queryable,
   projectId: number,
-  which: { readonly id: number } | { readonly text: string },
+  which: WhichKey,
 ): Promise<EnabledDeployKey | null> {
-  const query = enabledIn(q, projectId);
-  const rows = await ('id' in which
-    ? query.where('c.id', '=', which.id)
-    : query.where('k.key_text', '=', which.text)
-  ).execute();
+  const rows = await enabledIn(q, projectId).where(isKey(which)).execute();
   return asEnabled(rows)[0] ?? null;
 }
 
@@ -105,16 +110,14 @@ const isEnabledWhere = (conditions: readonly Condition[]) =>
  */
 export async function findAccessibleKey(
   q: Queryable,
-  which: { readonly id: number } | { readonly text: string },
+  which: WhichKey,
   condition: Condition,
 ): Promise<SshKeyRow | null> {
   const query = sshKeys(q)
     .where('c.kind', '=', 'deploy_key')
+    .where(isKey(which))
     .where((eb) => eb.or([eb('k.public', '=', 1), isEnabledWhere([condition])]));
-  const row = await ('id' in which
-    ? query.where('c.id', '=', which.id)
-    : query.where('k.key_text', '=', which.text)
-  ).executeTakeFirst();
+  const row = await query.executeTakeFirst();
   return row ? asSshKeys([row])[0]! : null;
 }
 

@@ -15,6 +15,7 @@ import {
 import { visibleProjects } from '../access/visible-store.ts';
 import type { Actor } from '../credentials/actor.ts';
 import type { Slice } from '../credentials/credential-list-store.ts';
+import { parseSshKey } from '../credentials/ssh-key.ts';
 import { insertSshKey, type SshKeyRow, setDeployKeyOwner, setSshKeyTitle } from '../credentials/ssh-key-store.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
 import { SECOND } from '../kernel/clock.ts';
@@ -79,21 +80,22 @@ export async function addProjectDeployKey(
   wish: DeployKeyWish,
 ): Promise<EnabledDeployKey> {
   const { project } = allowed.place;
-  const text = wish.key.trim();
+  const key = parseSshKey(wish.key);
   const made = await unlessTaken(() =>
     house.db.tx(async (tx) => {
-      const here = await findEnabledKey(tx, project.id, { text });
+      // What is no key cannot be registered already; `register` says what is wrong with it.
+      const here = key.ok ? await findEnabledKey(tx, project.id, key.value) : null;
       if (here) return here;
-      const known = await findAccessibleKey(tx, { text }, managed(house, allowed));
+      const known = key.ok ? await findAccessibleKey(tx, key.value, managed(house, allowed)) : null;
+      const id = known?.id ?? (await register(tx, house, actor, allowed, wish));
       if (known) await enable(tx, house, actor, allowed, known, wish.canPush);
-      else await register(tx, house, actor, allowed, wish);
-      return (await findEnabledKey(tx, project.id, { text }))!;
+      return (await findEnabledKey(tx, project.id, { id }))!;
     }),
   );
   return made || fail(addedErrors({ fingerprint_sha256: [TAKEN] }));
 }
 
-async function register(tx: Tx, house: House, actor: Actor, allowed: Managing, wish: DeployKeyWish): Promise<void> {
+async function register(tx: Tx, house: House, actor: Actor, allowed: Managing, wish: DeployKeyWish): Promise<number> {
   const key = checkSshKeyWish(await readSettings(tx), wish);
   if (!key.ok) return fail(addedErrors(key.error));
   const { project } = allowed.place;
@@ -118,6 +120,7 @@ async function register(tx: Tx, house: House, actor: Actor, allowed: Managing, w
   const details = { can_push: wish.canPush, fingerprint: `SHA256:${key.value.sha256}` };
   const message = `Added deploy key ${wish.title}`;
   await auditDeployKey(tx, house, actor, allowed.action, { project, key: made, message, details });
+  return made.id;
 }
 
 async function enable(

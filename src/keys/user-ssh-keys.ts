@@ -142,7 +142,7 @@ export async function identifySshKey(
   if ('id' in which) return (await findSshKey(q, which.id)) ?? fail(NO_KEY);
   const text = which.fingerprint.trim();
   const md5 = /^(?:MD5:)?((?:[0-9a-f]{2}:){15}[0-9a-f]{2})$/i.exec(text)?.[1];
-  if (md5 !== undefined) return (await findByMd5(q, md5)) ?? fail(NO_KEY);
+  if (md5 !== undefined) return (await findByMd5(house.db.list, md5)) ?? fail(NO_KEY);
   // A `+` that was not escaped in the query arrives as a space.
   const sha256 = text.replaceAll(' ', '+');
   return (await findByFingerprint(q, sha256))?.row ?? fail(NO_KEY);

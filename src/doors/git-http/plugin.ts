@@ -10,7 +10,7 @@ import { RepositoryError } from '../../repositories/errors.ts';
 import { GitBusy } from '../../repositories/git.ts';
 import { movedNotice, servePush } from '../../repositories/push-flow.ts';
 import { advertise, uploadPack } from '../../repositories/serve.ts';
-import { createForPush, emptyRefs, line, mayCreate } from '../http/create-on-push.ts';
+import { createForPush, emptyRefs, line, mayCreate, unfitName } from '../http/create-on-push.ts';
 import { peek } from '../http/peek.ts';
 import type { Services } from '../services.ts';
 import { type Entry, enter } from './entry.ts';
@@ -64,6 +64,8 @@ async function answer(services: Services, exchange: Exchange, asked: GitRequest)
     if ('reply' in entered.error) return refuse(exchange, entered.error.reply);
     const { missing } = entered.error;
     if (!(await mayCreate(services, missing))) return refuse(exchange, missing.reply);
+    const unfit = unfitName(missing.path);
+    if (unfit !== null) return refuse(exchange, { status: 422, body: unfit });
     if (asked.type === 'info_refs') return sendEmptyAdvertisement(exchange);
     const input = bodyOf(request);
     if (input === null) return refuse(exchange, badEncoding);

@@ -32,7 +32,7 @@ function split(path: string): { readonly namespace: string; readonly name: strin
 
 async function mayCreateIn(services: Services, { credential, path }: FreePath) {
   const parts = split(path);
-  if (parts === null || projectPathErrors(parts.name).length > 0) return null;
+  if (parts === null) return null;
   const decided = await decide(services.db.read, services.clock, credential, {
     action: 'project:create_by_push',
     place: atNamespace(parts.namespace),
@@ -43,6 +43,12 @@ async function mayCreateIn(services: Services, { credential, path }: FreePath) {
 /** Whether this holder may make a project at that path. A path where a project is that he cannot see is not free. */
 export async function mayCreate(services: Services, free: FreePath): Promise<boolean> {
   return (await mayCreateIn(services, free)) !== null;
+}
+
+/** Why no project can have the name that a free path ends in; null when one can. For doors that can say so before the pack. */
+export function unfitName(path: string): string | null {
+  const [problem] = projectPathErrors(split(path)?.name ?? '');
+  return problem === undefined ? null : `Could not create project: path ${problem}`;
 }
 
 /** Makes the project and lets the push in. The error is why it could not be made, or null: the path is as if it were not free. */

@@ -493,6 +493,9 @@ describe('git over HTTP', () => {
     assert.equal(project?.visibility, 'private');
     assert.equal(project?.default_branch, 'main');
 
+    const reserved = await forge.git(tree, 'push', forge.remote(`${home.full_path}/new.git`, 'x', writer), 'main');
+    assert.equal(reserved.code, 128);
+    assert.match(reserved.out, /remote: Could not create project: path is a reserved name/);
     const stranger = await forge.pat(await world.user(), 'api');
     for (const where of [`${home.full_path}/other`, 'nobody/other']) {
       const refused = await forge.git(tree, 'push', forge.remote(`${where}.git`, 'x', stranger), 'main');

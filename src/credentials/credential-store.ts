@@ -35,7 +35,9 @@ export async function findByDigest(
 /** Inserts a key and starts its family with itself unless it continues one. */
 export async function insertCredential(
   tx: Tx,
-  values: Omit<Credential, 'id' | 'ended_at' | 'end_reason' | 'successor_id' | 'forgotten_at'>,
+  values: Omit<Credential, 'id' | 'access_level' | 'ended_at' | 'end_reason' | 'successor_id' | 'forgotten_at'> & {
+    readonly access_level?: number | null;
+  },
 ): Promise<Credential> {
   const row = await tx.insertInto('credentials').values(values).returningAll().executeTakeFirstOrThrow();
   if (row.family_id !== null) return row;

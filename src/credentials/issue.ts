@@ -32,6 +32,8 @@ export interface Wish {
   readonly runnerId?: number | null;
   readonly jobId?: number | null;
   readonly impersonation?: boolean;
+  /** project and group access tokens: the role of the bot */
+  readonly accessLevel?: number | null;
   readonly createdByUserId: number | null;
   readonly createdByCredentialId: number | null;
   /** the family that it continues, on rotation */
@@ -66,6 +68,7 @@ export async function issueCredential(tx: Tx, house: House, wish: Wish): Promise
     description: wish.description ?? null,
     scopes: JSON.stringify(wish.scopes),
     impersonation: wish.impersonation ? 1 : 0,
+    access_level: wish.accessLevel ?? null,
     created_at: house.clock.now(),
     created_by_user_id: wish.createdByUserId,
     created_by_credential_id: wish.createdByCredentialId,

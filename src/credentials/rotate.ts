@@ -52,6 +52,7 @@ export async function rotateCredential(
     groupId: old.group_id,
     runnerId: old.runner_id,
     impersonation: old.impersonation === 1,
+    accessLevel: old.access_level,
     createdByUserId: wish.byUserId,
     createdByCredentialId: wish.byCredentialId,
     familyId: old.family_id ?? old.id,

@@ -35,10 +35,11 @@ type CreateProof = EitherPlace<'project_access_token:create', 'group_access_toke
 type RotateProof = EitherPlace<'project_access_token:rotate', 'group_access_token:rotate'>;
 type RevokeProof = EitherPlace<'project_access_token:revoke', 'group_access_token:revoke'>;
 
-/** A token with the role that its bot holds now: 0 once the bot is gone. */
+/** A token with the role that it was given, and whether its bot still holds one here. */
 export interface ResourceToken {
   readonly row: CredentialRow;
   readonly level: number;
+  readonly held: boolean;
 }
 
 /** A token that was just made, with its role. */
@@ -66,7 +67,10 @@ export function mayNotCreate(type: KeyPlace['type']): Fault {
 async function withLevels(house: House, place: KeyPlace, rows: readonly CredentialRow[]): Promise<ResourceToken[]> {
   const ids = rows.map((row) => row.user_id).filter((id): id is number => id !== null);
   const levels = await directLevels(house.db.read, place, ids);
-  return rows.map((row) => ({ row, level: levels.get(row.user_id ?? 0) ?? 0 }));
+  return rows.map((row) => {
+    const held = levels.get(row.user_id ?? 0);
+    return { row, level: row.access_level ?? held ?? 0, held: held !== undefined };
+  });
 }
 
 async function findIn(house: House, place: KeyPlace, id: number): Promise<CredentialRow | null> {
@@ -154,6 +158,7 @@ async function issueWithBot(
     kind: kindOf(place),
     ...wish,
     userId: bot.id,
+    accessLevel: level,
     projectId: place.type === 'project' ? place.id : null,
     groupId: place.type === 'group' ? place.id : null,
     createdByUserId: creator?.id ?? null,
@@ -254,8 +259,8 @@ export async function revokeResourceToken(house: House, actor: Actor, allowed: R
   if (!row) return fail({ code: 'not_found', thing: `${place.type} Access Token` });
   const now = house.clock.now();
   if (credentialState(row, now) === 'revoked') return;
-  const { level } = (await withLevels(house, place, [row]))[0]!;
-  if (level === 0 && isActive(row, now))
+  const { held } = (await withLevels(house, place, [row]))[0]!;
+  if (!held && isActive(row, now))
     return refuse(
       house,
       actor,

@@ -289,6 +289,8 @@ export interface CredentialTable {
   /** JSON array, in the order given */
   scopes: string;
   impersonation: Flag;
+  /** project and group access tokens: the role that the bot was given, kept for lists when the bot is gone */
+  access_level: number | null;
   created_at: number;
   created_by_user_id: number | null;
   created_by_credential_id: number | null;

@@ -94,7 +94,7 @@ create table credentials (
   id {id}, kind text not null, secret_digest text unique, digest_key {int}, fingerprint text unique,
   user_id {int} references users (id), runner_id {int}, project_id {int} references projects (id),
   group_id {int} references namespaces (id), job_id {int} unique, name text not null, description text,
-  scopes text not null, impersonation {int} not null, created_at {int} not null, created_by_user_id {int},
+  scopes text not null, impersonation {int} not null, access_level {int}, created_at {int} not null, created_by_user_id {int},
   created_by_credential_id {int}, expires_at {int}, ended_at {int}, end_reason text, family_id {int}, successor_id {int},
   forgotten_at {int}) {strict};
 create index credentials_user on credentials (user_id, kind);

@@ -202,7 +202,7 @@ withForge('project and group access tokens', (forge) => {
       const dead = await api('GET', '/personal_access_tokens/self', { token: made.token });
       assert.match(dead.body.error_description, /^Token was revoked\./);
       const shown = await api('GET', `${paths[0]}/${made.id}`, { token });
-      assert.deepEqual([shown.body.active, shown.body.revoked, shown.body.access_level], [false, true, 0]);
+      assert.deepEqual([shown.body.active, shown.body.revoked, shown.body.access_level], [false, true, 40]);
       assert.equal((await api('DELETE', `${paths[0]}/${made.id}`, { token })).status, 204);
     }
     const inactive = await api('GET', `${paths[0]}?state=inactive`, { token });

@@ -31,7 +31,7 @@ export function presentImpersonationToken(row: CredentialRow, now: number) {
   return { ...presentPersonalToken(row, now), impersonation: true };
 }
 
-/** A project or group access token; `level` is the role of its bot, 0 once that is gone. */
+/** A project or group access token; `level` is the role it was given. */
 export function presentResourceToken(row: CredentialRow, level: number, now: number) {
   const place = placeOfKey(row);
   return {

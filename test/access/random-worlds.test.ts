@@ -139,6 +139,7 @@ forEachEngine('random worlds', (engine) => {
 
   test('a list holds just what decide allows', async () => {
     const roll = dice(SEED);
+    const pushable = { yes: 0, no: 0 };
     for (let round = 0; round < worlds; round++) {
       const db = await engine.open();
       const world = makeWorld(db);
@@ -155,6 +156,7 @@ forEachEngine('random worlds', (engine) => {
           const one: number[] = [];
           for (const { id } of projects)
             if ((await decide(db.read, world.clock, held, { action, place: atProject(id) })).ok) one.push(id);
+          if (held.kind === 'deploy_key' && action === 'repository:push') pushable[one.length > 0 ? 'yes' : 'no']++;
           assert.deepEqual(
             listed.map((row) => row.id),
             one,
@@ -180,6 +182,7 @@ forEachEngine('random worlds', (engine) => {
       }
       await db.close();
     }
+    assert.ok(pushable.yes > 0 && pushable.no > 0, `the worlds say little of deploy keys: ${JSON.stringify(pushable)}`);
   });
 
   test('explain says what decide says, and reach lists what explain allows', async () => {

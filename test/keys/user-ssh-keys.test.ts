@@ -136,6 +136,30 @@ withForge('SSH keys of people', (forge) => {
     assert.equal((await api('DELETE', `/users/${user.id}/keys/${made.body.id}`)).status, 204);
   });
 
+  it('are cut where they are removed, and a deploy key where its creator is blocked', async () => {
+    const { world, api, token, server } = forge();
+    const user = await world.user();
+    const open = async (text: string) => {
+      const verified = await server.services.verifier.sshKey(sha256(text));
+      assert.ok(verified.ok);
+      return server.services.liveUses.open(verified.value).signal;
+    };
+    const [own, deploy] = [newSshKeyText(), newSshKeyText()];
+    const made = await add(user, { title: 'laptop', key: own });
+    const place = await world.project(await world.group());
+    await world.member(user, { project: place }, 40);
+    const auth = { token: await token(user) };
+    const body = { title: 'ci', key: deploy };
+    assert.equal((await api('POST', `/projects/${place.id}/deploy_keys`, { ...auth, body })).status, 201);
+    const [first, second] = [await open(own), await open(deploy)];
+    await api('DELETE', `/user/keys/${made.body.id}`, auth);
+    assert.deepEqual([first.aborted, second.aborted], [true, false]);
+    assert.equal((await api('POST', `/users/${user.id}/block`)).status, 201);
+    assert.equal(second.aborted, true);
+    const blocked = await server.services.verifier.sshKey(sha256(deploy));
+    assert.equal(blocked.ok ? null : blocked.error.code, 'holder_blocked');
+  });
+
   it('make tokens over SSH of any scope but sudo and admin_mode, for 30 days or as told', async () => {
     const { world } = forge();
     const user = await world.user();

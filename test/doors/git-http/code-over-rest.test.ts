@@ -376,6 +376,60 @@ describe('code over REST', () => {
       assert.equal((await forge.api('GET', at(everyone, path), null)).status, 200, path);
   });
 
+  it('takes no name or path that a program could take for something else', async () => {
+    const made = await project({ a: 'a' });
+    const { repositories } = forge.services;
+    const before = (await repositories.must(made.repository_id!, ['for-each-ref'])).toString();
+    const evil = [
+      '--upload-pack=touch /tmp/x',
+      '-x',
+      'a\nb',
+      '../../etc/passwd',
+      '.git/config',
+      'a/.GIT/hooks/x',
+      '@{upstream}',
+      'HEAD^{/x}',
+      ':/first',
+      'main:a',
+      'a..b',
+      'x'.repeat(5000),
+    ];
+    for (const name of evil) {
+      const coded = encodeURIComponent(name);
+      const commit = { branch: 'main', commit_message: 'x' };
+      for (const [method, path, body] of [
+        ['POST', '/repository/branches', { branch: name, ref: 'main' }],
+        ['POST', '/repository/branches', { branch: 'fine', ref: name }],
+        ['DELETE', `/repository/branches/${coded}`],
+        ['POST', '/repository/tags', { tag_name: name, ref: 'main' }],
+        ['POST', '/repository/tags', { tag_name: 'fine', ref: name }],
+        ['GET', `/repository/commits/${coded}`],
+        ['GET', `/repository/commits?ref_name=${coded}`],
+        ['GET', `/repository/tree?ref=${coded}`],
+        ['GET', `/repository/tree?path=${coded}`],
+        ['GET', `/repository/files/${coded}?ref=main`],
+        ['GET', `/repository/files/a/raw?ref=${coded}`],
+        ['GET', `/repository/archive?sha=${coded}`],
+        ['GET', `/repository/compare?from=${coded}&to=main`],
+        ['GET', `/repository/blobs/${coded}/raw`],
+        ['POST', `/repository/commits/main/cherry_pick`, { branch: name }],
+        ['PUT', `/repository/files/${coded}`, { ...commit, content: 'x' }],
+        ['POST', '/repository/commits', { ...commit, branch: name, actions: [{ action: 'create', file_path: 'n' }] }],
+        ['POST', '/repository/commits', { ...commit, start_sha: name, branch: 'n', actions: [] }],
+      ] as const) {
+        const answer = await forge.api(method, at(made, path), asMaintainer, body);
+        assert.ok(
+          [400, 403, 404].includes(answer.status),
+          `${method} ${path.slice(0, 80)} ${name.slice(0, 20)}: ${answer.status}`,
+        );
+      }
+    }
+    assert.equal((await repositories.must(made.repository_id!, ['for-each-ref'])).toString(), before);
+    const odd = { branch: 'main', commit_message: 'x', content: '%%%', encoding: 'base64' };
+    const base64 = await forge.api('POST', at(made, '/repository/files/n'), asMaintainer, odd);
+    assert.deepEqual([base64.status, base64.body], [400, { error: 'content is invalid' }]);
+  });
+
   it('says of an empty repository that it has nothing', async () => {
     const made = await project({});
     assert.deepEqual((await forge.api('GET', at(made, '/repository/branches'), asDeveloper)).body, []);

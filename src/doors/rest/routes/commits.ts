@@ -62,10 +62,13 @@ export async function publishOverRest(
   }
 }
 
-/** The bytes that `content` and `encoding` stand for; undefined without content. Bad base64 is `invalid`. */
+/** The bytes that `content` and `encoding` stand for; undefined without content. What is no base64 is a bad parameter. */
 export function contentOf(given: { content?: string | undefined; encoding?: string | undefined }): Buffer | undefined {
   if (given.content === undefined) return undefined;
-  return Buffer.from(given.content, given.encoding === 'base64' ? 'base64' : 'utf8');
+  if (given.encoding !== 'base64') return Buffer.from(given.content, 'utf8');
+  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(given.content))
+    return fail({ code: 'invalid_parameters', texts: ['content is invalid'] });
+  return Buffer.from(given.content, 'base64');
 }
 
 const actionParams = object({

@@ -1,6 +1,7 @@
 // What `npm test` runs: one PostgreSQL for all, every test file in a process of its own, two at a time. Arguments narrow
 // it to those files and folders. The last line says how many passed and failed; a skipped test, a file without tests and
 // a run without tests count as failures.
+import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
@@ -71,6 +72,8 @@ async function runFiles(files: string[]): Promise<{ passed: number; failed: numb
 async function main(): Promise<number> {
   const given = process.argv.slice(2).map((path) => resolve(path));
   const files = (given.length > 0 ? given : [join(root, 'test')]).flatMap(testFiles);
+  // A whole run brings the clients it needs; what cannot be had is told by the tests that miss it.
+  if (given.length === 0) spawnSync(join(root, 'test', 'programs.sh'), { stdio: 'inherit' });
   let server: PostgresServer | undefined;
   if (!process.env['KEYWARD_TEST_DATABASE_URL']) {
     server = await startPostgres();

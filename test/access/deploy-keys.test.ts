@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { decide } from '../../src/access/decide.ts';
 import { disableDeployKeys } from '../../src/access/deploy-key-places.ts';
 import { findEnabledKey, insertGrant, setGrantPush } from '../../src/access/deploy-key-store.ts';
+import { explain } from '../../src/access/explain.ts';
 import { atProject } from '../../src/access/place.ts';
 import { deleteBot } from '../../src/credentials/bots.ts';
 import { findCredential } from '../../src/credentials/credential-store.ts';
@@ -110,6 +111,67 @@ forEachEngine('deploy keys', (engine) => {
     assert.deepEqual(last.ended, [key.id]);
     assert.equal(await ask('repository:pull', there), 'unknown');
     assert.ok((await world.verifier.sshKey(open.fingerprint!)).ok);
+  });
+});
+
+forEachEngine('deploy keys and protected branches', (engine) => {
+  test('a role rule asks for the role of the creator, and a rule that names a key admits that key alone', async () => {
+    const db = await engine.open();
+    const { world, creator, here, key, setLevel } = await small(db);
+    const other = await world.sshKey({ kind: 'deploy_key', userId: creator.id });
+    await db.tx((tx) => insertGrant(tx, { keyId: other.id, projectId: here.id, canPush: true }, START));
+    const own = await world.sshKey({ kind: 'user_ssh_key', userId: creator.id });
+    const setRule = (entry: { access_level: number } | { deploy_key_id: number }) =>
+      db.tx(async (tx) => {
+        await tx.deleteFrom('protected_refs').where('project_id', '=', here.id).execute();
+        const rule = await tx
+          .insertInto('protected_refs')
+          .values({
+            project_id: here.id,
+            ref_type: 'branch',
+            name: 'main',
+            allow_force_push: 0,
+            code_owner_approval_required: 0,
+            created_at: START,
+          })
+          .returning('id')
+          .executeTakeFirstOrThrow();
+        const nobody = { access_level: null, user_id: null, group_id: null, deploy_key_id: null };
+        await tx
+          .insertInto('protected_ref_levels')
+          .values({ protected_ref_id: rule.id, operation: 'push', ...nobody, ...entry })
+          .execute();
+      });
+    const who = [key, other, own];
+    const mayPush = async (ref: string) => {
+      const answers: boolean[] = [];
+      for (const { fingerprint } of who) {
+        const verified = await world.verifier.sshKey(fingerprint!);
+        assert.ok(verified.ok);
+        const place = atProject(here.id);
+        const said = await explain(world.house, verified, { action: 'repository:push', place, ref });
+        answers.push(said.allowed);
+      }
+      return answers;
+    };
+    await setRule({ access_level: 40 });
+    assert.deepEqual(await mayPush('main'), [false, false, false], 'a Developer and his keys');
+    assert.deepEqual(await mayPush('feature'), [true, true, true]);
+    await setLevel(40);
+    assert.deepEqual(await mayPush('main'), [true, true, true], 'a Maintainer and his keys');
+    await setRule({ deploy_key_id: key.id });
+    assert.deepEqual(await mayPush('main'), [true, false, false], 'the named key alone');
+    await setLevel(30);
+    assert.deepEqual(await mayPush('main'), [true, false, false], 'whatever branch right its creator has');
+    await setLevel(20);
+    assert.deepEqual(await mayPush('main'), [false, false, false], 'but not without any right to push');
+    await setLevel(40);
+    await setRule({ access_level: 0 });
+    assert.deepEqual(await mayPush('main'), [false, false, false], 'no one');
+    await setRule({ deploy_key_id: key.id });
+    await db.tx((tx) => disableDeployKeys(tx, world.house, { projectIds: [here.id], keyId: key.id }, 'revoked'));
+    const left = await db.read.selectFrom('protected_ref_levels').selectAll().execute();
+    assert.deepEqual(left, [], 'a rule forgets a key that is disabled');
   });
 });
 

@@ -42,6 +42,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
 
 function banner(server: RunningServer, config: ReturnType<typeof readConfig>): string {
   const lines = ['', `  Keyward is ready at ${server.url}`, `  data folder: ${config.data}`];
+  if (server.sshUrl) lines.push(`  git over SSH: ${server.sshUrl}`);
   if (server.generatedPassword)
     lines.push(
       '',

@@ -218,7 +218,7 @@ test('git is refused when too many wait, a key gets half, and limits end a child
   await one.done;
   assert.equal((await (await waiting).done).code, 0);
   await assert.rejects(git.run(['--version'], { maxOutput: 3 }), { code: 'too_large' });
-  await assert.rejects(git.run(['hash-object', '--stdin-paths'], { timeout: 1 }), { code: 'timed_out' });
+  await assert.rejects(git.run(['-c', 'alias.nap=!sleep 20', 'nap'], { timeout: 50 }), { code: 'timed_out' });
   assert.deepEqual(git.running(), { stream: 0, short: 0, maintenance: 0 });
 });
 

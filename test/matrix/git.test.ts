@@ -16,6 +16,7 @@ import { intendPush } from '../../src/repositories/push.ts';
 import { updateSettings } from '../../src/settings/settings.ts';
 import type { Visibility } from '../../src/storage/schema.ts';
 import { type Forge, openForge } from '../doors/git-http/forge.ts';
+import { forEachEngine } from '../support/engines.ts';
 
 const KINDS = ['personal', 'group', 'project', 'deploy', 'none'] as const;
 const SCOPES = ['api', 'read_api', 'read_user', 'read_repository', 'write_repository', 'read_registry'] as const;
@@ -211,10 +212,10 @@ function outcomeOf({ status, body }: { readonly status: number; readonly body: s
   return /this project\.?$/.test(body.trim()) ? 'role' : 'scope';
 }
 
-describe('the matrix of git over HTTP', () => {
+forEachEngine('the matrix of git over HTTP', (engine) => {
   let forge: Forge;
   before(async () => {
-    forge = await openForge();
+    forge = await openForge(await engine.open());
     await forge.services.db.tx((tx) => updateSettings(tx, { deploy_token_write_repository: true }, 0));
   });
   after(() => forge.close());

@@ -26,7 +26,7 @@ import { prepareCommit } from '../../../src/repositories/commit-actions.ts';
 import { createGit } from '../../../src/repositories/git.ts';
 import { publish } from '../../../src/repositories/prepared.ts';
 import { createRepositories } from '../../../src/repositories/repository-files.ts';
-import { openDatabase } from '../../../src/storage/database.ts';
+import { type Database, openDatabase } from '../../../src/storage/database.ts';
 import { makeWorld, type World } from '../../support/world.ts';
 
 export interface Ran {
@@ -69,9 +69,10 @@ export interface Forge {
 const routes = [...branches, ...commits, ...files, ...protectedRefs, ...repository, ...tags];
 const WHO = { name: 'Ada', email: 'ada@example.com', time: 1_700_000_000_000 };
 
-export async function openForge(): Promise<Forge> {
+/** Opens one, on `database` or on a SQLite file of its own. */
+export async function openForge(database?: Database): Promise<Forge> {
   const folder = await mkdtemp(join(tmpdir(), 'keyward-forge-'));
-  const db = await openDatabase({ url: `sqlite:${join(folder, 'keyward.db')}`, clock: systemClock });
+  const db = database ?? (await openDatabase({ url: `sqlite:${join(folder, 'keyward.db')}`, clock: systemClock }));
   const world = makeWorld(db);
   const git = createGit();
   const repositories = createRepositories({ root: join(folder, 'repositories'), git });

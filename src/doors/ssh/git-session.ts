@@ -19,9 +19,14 @@ import { SessionRefusal } from './session-refusal.ts';
 /** Runs one git command. Gives the exit code for ssh; throws SessionRefusal when it may not run. */
 export async function runGit(session: Session, service: GitCommand, path: string): Promise<number> {
   const { services, streams, signal, opening, credential } = session;
-  if (service === 'receive-pack' && (await mayCreate(services, { credential, path })))
-    return createAndPush(session, path);
-  const place = await enterProject(session, service === 'receive-pack' ? 'repository:push' : 'repository:pull', path);
+  const action = service === 'receive-pack' ? 'repository:push' : 'repository:pull';
+  const decided = await decide(services.db.read, services.clock, credential, { action, place: atProject(path) });
+  if (!decided.ok) {
+    const free = decided.error.code === 'hidden' && service === 'receive-pack';
+    if (free && (await mayCreate(services, { credential, path }))) return createAndPush(session, path);
+    throw new SessionRefusal(await textOf(session, decided.error, action, path));
+  }
+  const { place } = decided.value;
   const { project } = place;
   const repositoryId = project.repository_id;
   if (repositoryId === null) throw new SessionRefusal(NO_REPOSITORY);
@@ -78,18 +83,24 @@ export async function enterProject(
   const { db, clock } = services;
   const decided = await decide(db.read, clock, credential, { action, place: atProject(path) });
   if (decided.ok) return decided.value.place;
-  const service = action === 'repository:push' ? 'receive-pack' : 'upload-pack';
-  throw new SessionRefusal(await textOf(decided.error));
+  throw new SessionRefusal(await textOf({ services, credential }, decided.error, action, path));
+}
 
-  async function textOf(refusal: Refusal): Promise<string> {
-    if (credential.holder.type !== 'deploy_key') return refusalText(refusal, service);
-    // Where a deploy key is not enabled there is nothing for it, whatever others may see there.
-    if (refusal.code === 'out_of_reach') return NOT_FOUND;
-    if (refusal.code !== 'role_too_low' || credential.id === null) return refusalText(refusal, service);
-    const readable = await decide(db.read, clock, credential, { action: 'repository:pull', place: atProject(path) });
-    const grant = readable.ok ? await findGrant(db.read, credential.id, readable.value.place.project.id) : null;
-    return grant?.can_push === 0 ? READ_ONLY_KEY : refusalText(refusal, service);
-  }
+async function textOf(
+  { services, credential }: Pick<Session, 'services' | 'credential'>,
+  refusal: Refusal,
+  action: 'repository:pull' | 'repository:push',
+  path: string,
+): Promise<string> {
+  const { db, clock } = services;
+  const text = refusalText(refusal, action === 'repository:push' ? 'receive-pack' : 'upload-pack');
+  if (credential.holder.type !== 'deploy_key' || credential.id === null) return text;
+  // Where a deploy key is not enabled there is nothing for it, whatever others may see there.
+  if (refusal.code === 'out_of_reach') return NOT_FOUND;
+  if (refusal.code !== 'role_too_low') return text;
+  const readable = await decide(db.read, clock, credential, { action: 'repository:pull', place: atProject(path) });
+  const grant = readable.ok ? await findGrant(db.read, credential.id, readable.value.place.project.id) : null;
+  return grant?.can_push === 0 ? READ_ONLY_KEY : text;
 }
 
 function exitCode({ code }: { readonly code: number }): number {

@@ -34,6 +34,7 @@ describe('the life of a server', () => {
           KEYWARD_DATA: join(folder, name),
           KEYWARD_KEYS: join(folder, 'keys'),
           KEYWARD_LISTEN: '127.0.0.1:0',
+          KEYWARD_SSH_LISTEN: 'off',
           KEYWARD_DATABASE_URL: database.url,
           KEYWARD_ROOT_TOKEN: ROOT_TOKEN,
         },
@@ -88,7 +89,7 @@ describe('the life of a server', () => {
   it('finishes what runs, takes nothing new, and keeps what was noted', async () => {
     const data = join(folder, 'drain');
     const config = readConfig(
-      { KEYWARD_DATA: data, KEYWARD_LISTEN: '127.0.0.1:0', KEYWARD_ROOT_TOKEN: ROOT_TOKEN },
+      { KEYWARD_DATA: data, KEYWARD_LISTEN: '127.0.0.1:0', KEYWARD_SSH_LISTEN: 'off', KEYWARD_ROOT_TOKEN: ROOT_TOKEN },
       folder,
     );
     const server = await startRealServer(config, { log });
@@ -130,7 +131,12 @@ describe('the life of a server', () => {
   it('leaves nothing open when it cannot start', async () => {
     const blocker = await startServer();
     const config = readConfig(
-      { KEYWARD_DATA: blocker.data, KEYWARD_LISTEN: '127.0.0.1:0', KEYWARD_ROOT_TOKEN: ROOT_TOKEN },
+      {
+        KEYWARD_DATA: blocker.data,
+        KEYWARD_LISTEN: '127.0.0.1:0',
+        KEYWARD_SSH_LISTEN: 'off',
+        KEYWARD_ROOT_TOKEN: ROOT_TOKEN,
+      },
       folder,
     );
     await assert.rejects(startRealServer(config, { log }), /already running/);

@@ -75,7 +75,11 @@ describe('keyward serve', () => {
   it('refuses a second server on the same folder, and bad settings by name', async () => {
     const data = join(await newFolder(), 'data');
     const server = await spawnServer({ data });
-    const second = await keyward(['serve'], { KEYWARD_DATA: data, KEYWARD_LISTEN: '127.0.0.1:0' });
+    const second = await keyward(['serve'], {
+      KEYWARD_DATA: data,
+      KEYWARD_LISTEN: '127.0.0.1:0',
+      KEYWARD_SSH_LISTEN: 'off',
+    });
     assert.equal(second.code, 1);
     assert.match(second.stderr, /already running on/);
     assert.equal((await server.api('GET', '/version')).status, 200, 'the first is not disturbed');

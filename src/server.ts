@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server as NetServer } from 'node:n
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { HEAD_FILE, startSealer } from './audit/sealer.ts';
 import { readArguments, runCommand } from './cli/commands.ts';
 import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.ts';
 import { REAP_PROJECTS } from './directory/end-places.ts';
@@ -25,6 +26,7 @@ import { RETENTION_TASK, retentionTask } from './keys/retention-task.ts';
 import { createMailer, type Mailer, readMail } from './mail/smtp.ts';
 import { openHouse, prepareDataFolder } from './open-house.ts';
 import { reconcilePushes } from './repositories/push-completion.ts';
+import { isHeld, MAINTENANCE } from './storage/hold-store.ts';
 import { createTaskRunner, type TaskHandler } from './tasks/runner.ts';
 
 export interface RunningServer {
@@ -109,6 +111,8 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   local.answer('cli', ({ command, args }) => runCommand(services, String(command), readArguments(args)));
   await reconcilePushes(services);
   services.refusals.start();
+  const sealer = startSealer(services, { headFile: join(config.data, HEAD_FILE) });
+  undo.push(() => sealer.stop());
 
   const mailer = config.smtpUrl && config.mailFrom ? createMailer(config.smtpUrl, config.mailFrom) : null;
   if (mailer) undo.push(async () => mailer.close());
@@ -163,6 +167,8 @@ function handlersOf(services: Services, mailer: Mailer | null): Record<string, T
     [RETENTION_TASK]: retentionTask(services),
     [REAP_PROJECTS]: createReapHandler(services, (id) => services.repositories.delete(id)),
     [TRASH_TASK]: async () => {
+      // A backup may still have to fetch what was deleted since it read the database.
+      if (await isHeld(services.db.read, MAINTENANCE, services.clock.now())) return;
       await services.repositories.purgeTrash(services.clock.now() - TRASH_KEPT);
     },
     ...(mailer && { mail: async (payload: unknown) => mailer.send(readMail(payload)) }),

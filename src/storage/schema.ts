@@ -11,6 +11,9 @@ export interface Schema {
   tasks: TaskTable;
   audit_events: AuditEventTable;
   audit_refusals: AuditRefusalTable;
+  audit_batches: AuditBatchTable;
+  audit_seals: AuditSealTable;
+  holds: HoldTable;
   users: UserTable;
   user_emails: UserEmailTable;
   password_locks: PasswordLockTable;
@@ -94,6 +97,37 @@ export interface AuditRefusalTable {
   door: string;
   code: string;
   count: number;
+}
+
+/** audit/: a link of the chain over the events. Ids count from 1 without a gap. */
+export interface AuditBatchTable {
+  id: number;
+  first_event_id: number;
+  last_event_id: number;
+  /** the highest id in this batch and all before it */
+  high_event_id: number;
+  count: number;
+  /** of the batch before; 64 zeros for the first */
+  previous_hash: string;
+  hash: string;
+  /** keyed digest of `hash`, so that who has only the database cannot chain anew */
+  mac: string;
+  key_id: number;
+  sealed_at: number;
+}
+
+/** audit/: in which batch an event lies, and the hash of its columns. */
+export interface AuditSealTable {
+  event_id: number;
+  batch_id: number;
+  hash: string;
+}
+
+/** storage/: what must stand still until a time; for backups. */
+export interface HoldTable {
+  name: string;
+  holder: string;
+  until: number;
 }
 
 // ---- identity ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import type { Schema } from '../schema.ts';
 import { heart } from './0001-heart.ts';
 import { avatars } from './0002-avatars.ts';
+import { auditChain } from './0003-audit-chain.ts';
 
 export interface Migration {
   readonly id: number;
@@ -11,4 +12,4 @@ export interface Migration {
   up(q: Kysely<Schema>, engine: 'sqlite' | 'postgres'): Promise<void>;
 }
 
-export const migrations: readonly Migration[] = [heart, avatars];
+export const migrations: readonly Migration[] = [heart, avatars, auditChain];

@@ -25,6 +25,8 @@ import { EXPIRY_TASK, expiryTask } from './keys/expiry-task.ts';
 import { RETENTION_TASK, retentionTask } from './keys/retention-task.ts';
 import { createMailer, type Mailer, readMail } from './mail/smtp.ts';
 import { openHouse, prepareDataFolder } from './open-house.ts';
+import { MAINTENANCE_TASK } from './repositories/maintenance.ts';
+import { maintenanceTask } from './repositories/maintenance-task.ts';
 import { reconcilePushes } from './repositories/push-completion.ts';
 import { isHeld, MAINTENANCE } from './storage/hold-store.ts';
 import { createTaskRunner, type TaskHandler } from './tasks/runner.ts';
@@ -166,6 +168,7 @@ function handlersOf(services: Services, mailer: Mailer | null): Record<string, T
     [EXPIRY_TASK]: expiryTask(services),
     [RETENTION_TASK]: retentionTask(services),
     [REAP_PROJECTS]: createReapHandler(services, (id) => services.repositories.delete(id)),
+    [MAINTENANCE_TASK]: maintenanceTask(services),
     [TRASH_TASK]: async () => {
       // A backup may still have to fetch what was deleted since it read the database.
       if (await isHeld(services.db.read, MAINTENANCE, services.clock.now())) return;

@@ -1,12 +1,17 @@
 // Keeping a repository quick and small, and copying it whole. Nothing here is asked for by a client directly; tasks run it.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DAY } from '../kernel/clock.ts';
+import { DAY, HOUR } from '../kernel/clock.ts';
 import { RepositoryError } from './errors.ts';
 import type { GitRunOptions } from './git.ts';
 import { parseRefName } from './ref-names.ts';
 import { defaultBranch } from './refs.ts';
 import type { Repositories } from './repository-files.ts';
+
+/** The task that a push leaves behind, one a repository at a time; its payload is `{repositoryId}`. */
+export const MAINTENANCE_TASK = 'maintain_repository';
+/** How long pushes are gathered before their repository is maintained, in milliseconds. */
+export const MAINTENANCE_DELAY = HOUR;
 
 const LONG: GitRunOptions = { lane: 'maintenance', timeout: DAY / 4 };
 

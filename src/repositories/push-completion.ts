@@ -12,6 +12,8 @@ import { findProject, updateProject } from '../identity/project-store.ts';
 import type { Project } from '../identity/records.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { Tx } from '../storage/database.ts';
+import { enqueue } from '../tasks/enqueue.ts';
+import { MAINTENANCE_DELAY, MAINTENANCE_TASK } from './maintenance.ts';
 import type { RepositoryHouse } from './push.ts';
 import { endPush, findPush, type MovedRef, type PushRow, unfinishedPushes } from './push-store.ts';
 import type { ObjectId, RefName } from './ref-names.ts';
@@ -30,6 +32,13 @@ export async function completePush(house: RepositoryHouse, pushId: number, actor
     const now = house.clock.now();
     const ended = await endPush(tx, pushId, moved, now);
     if (!ended || moved.length === 0) return;
+    await enqueue(tx, {
+      kind: MAINTENANCE_TASK,
+      payload: { repositoryId: push.repository_id },
+      now,
+      runAt: now + MAINTENANCE_DELAY,
+      uniqueKey: `${MAINTENANCE_TASK}:${push.repository_id}`,
+    });
     const project = await updateProject(tx, push.project_id, { last_activity_at: now });
     if (!project) return;
     if (head !== null) {

@@ -1,0 +1,100 @@
+// Lesson R33 (CVE-2026-35172: a cache brought back access to what had been deleted) and R35 (CVE-2025-23208: groups were added and
+// never taken away):
+// 1. somebody used a key, a password, a session and a membership a moment ago, so that whatever is remembered is remembered;
+// 2. the key is revoked, the password changed, the membership, the share or the project taken away;
+// 3. the next request is still answered from memory.
+// The very next request is refused, each time.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import type { Namespace, Project, User } from '../../src/identity/records.ts';
+import { basic, type Lab, openLab } from './lab.ts';
+
+describe('the request right after', () => {
+  let lab: Lab;
+  let user: User;
+  let group: Namespace;
+  let project: Project;
+  let token: string;
+
+  before(async () => {
+    lab = await openLab();
+  });
+  after(() => lab?.stop());
+  beforeEach(async () => {
+    user = await lab.world.user({});
+    group = await lab.world.group({});
+    project = await lab.project(group);
+    token = await lab.pat(user, 'api');
+  });
+
+  const rest = async () => (await lab.api('GET', `/projects/${project.id}`, { token })).status;
+  const git = async (secret = token, login = 'x') =>
+    (await lab.raw('GET', `/${project.full_path}.git/info/refs?service=git-upload-pack`, basic(login, secret))).status;
+  const listed = async () => (await lab.api('GET', '/projects?membership=true', { token })).body.length;
+
+  test('a member is removed', async () => {
+    await lab.api('POST', `/groups/${group.id}/members`, { body: { user_id: user.id, access_level: 30 } });
+    assert.deepEqual([await rest(), await git(), await listed()], [200, 200, 1]);
+    assert.equal((await lab.api('DELETE', `/groups/${group.id}/members/${user.id}`)).status, 204);
+    assert.deepEqual([await rest(), await git(), await listed()], [404, 404, 0]);
+  });
+
+  test('a share is taken back, or the one who was shared with leaves', async () => {
+    const friends = await lab.world.group({});
+    await lab.api('POST', `/groups/${friends.id}/members`, { body: { user_id: user.id, access_level: 40 } });
+    const share = { group_id: friends.id, group_access: 30 };
+    assert.equal((await lab.api('POST', `/projects/${project.id}/share`, { body: share })).status, 201);
+    assert.deepEqual([await rest(), await git()], [200, 200]);
+    assert.equal((await lab.api('DELETE', `/projects/${project.id}/share/${friends.id}`)).status, 204);
+    assert.deepEqual([await rest(), await git()], [404, 404]);
+    assert.equal((await lab.api('POST', `/projects/${project.id}/share`, { body: share })).status, 201);
+    assert.equal(await rest(), 200);
+    assert.equal((await lab.api('DELETE', `/groups/${friends.id}/members/${user.id}`)).status, 204);
+    assert.deepEqual([await rest(), await git()], [404, 404]);
+  });
+
+  test('a role is lowered', async () => {
+    await lab.api('POST', `/projects/${project.id}/members`, { body: { user_id: user.id, access_level: 30 } });
+    const write = (branch: string) =>
+      lab.api('POST', `/projects/${project.id}/repository/branches`, { token, body: { branch, ref: 'main' } });
+    assert.equal((await write('one')).status, 201);
+    await lab.api('PUT', `/projects/${project.id}/members/${user.id}`, { body: { access_level: 10 } });
+    assert.equal((await write('two')).status, 403);
+    assert.equal(await git(), 403);
+  });
+
+  test('a key is revoked', async () => {
+    await lab.world.member(user, { project }, 30);
+    assert.deepEqual([await rest(), await git()], [200, 200]);
+    assert.equal((await lab.api('DELETE', '/personal_access_tokens/self', { token })).status, 204);
+    assert.deepEqual([await rest(), await git()], [401, 401]);
+  });
+
+  test('a password is changed, and its sessions with it', async () => {
+    const made = await lab.server.user('changes');
+    await lab.api('POST', `/projects/${project.id}/members`, { body: { user_id: made.id, access_level: 30 } });
+    const login = { login: 'changes', password: made.password };
+    const signedIn = await lab.api('POST', '/keyward/session', { token: null, body: login });
+    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
+    const session = async () => (await lab.api('GET', '/user', { token: null, headers: { cookie } })).status;
+    assert.deepEqual(
+      [await git(made.password, 'changes'), await git(made.password, 'changes'), await session()],
+      [200, 200, 200],
+    );
+    const changed = await lab.api('PUT', `/users/${made.id}`, { body: { password: 'another good password' } });
+    assert.equal(changed.status, 200, changed.text);
+    assert.deepEqual([await git(made.password, 'changes'), await session()], [401, 401]);
+    assert.equal(await git('another good password', 'changes'), 200);
+  });
+
+  test('the holder is blocked, and the project deleted', async () => {
+    await lab.world.member(user, { project }, 30);
+    assert.equal(await rest(), 200);
+    await lab.api('POST', `/users/${user.id}/block`);
+    assert.deepEqual([await rest(), await git()], [403, 401]);
+    await lab.api('POST', `/users/${user.id}/unblock`);
+    assert.equal(await rest(), 200);
+    assert.equal((await lab.api('DELETE', `/projects/${project.id}`)).status, 202);
+    assert.deepEqual([await rest(), await git(), await listed()], [404, 404, 0]);
+  });
+});

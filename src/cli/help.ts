@@ -129,7 +129,7 @@ export const COMMANDS: readonly CommandHelp[] = [
   },
   {
     name: 'ssh-command',
-    usage: 'ssh-command --data FOLDER FINGERPRINT',
+    usage: 'ssh-command FINGERPRINT',
     says: 'for sshd: the forced command of a session (docs/ssh.md)',
     options: {},
   },

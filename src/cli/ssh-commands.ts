@@ -1,7 +1,6 @@
 // Keyward behind OpenSSH's own server: `ssh-authorized-keys` answers sshd's AuthorizedKeysCommand, `ssh-command` is the forced
 // command that it names (docs/ssh.md). Both ask the running server; they decide nothing and hold nothing.
 import { createHash } from 'node:crypto';
-import { readConfig } from '../config.ts';
 import { localSocketPath } from '../doors/local/local-door.ts';
 import { COMMAND_LIMIT } from '../doors/ssh/frames.ts';
 import { framed, NOT_AVAILABLE } from '../doors/ssh/messages.ts';
@@ -21,6 +20,7 @@ export async function authorizedKeys(args: readonly string[]): Promise<ExitCode>
     process.stderr.write('keyward: ssh-authorized-keys takes a fingerprint (%f), or a type and a key (%t %k)\n');
     return EXIT.usage;
   }
+  const { readConfig } = await import('../config.ts');
   const config = readConfig(process.env, process.cwd());
   const socket = await localSocketPath(config.data);
   const answer = await askKey(socket, { ask: 'key', fingerprint, ip: null }).catch(() => null);
@@ -29,8 +29,10 @@ export async function authorizedKeys(args: readonly string[]): Promise<ExitCode>
     return EXIT.failed;
   }
   if (!answer.known || answer.key === null) return EXIT.ok;
-  const words = [process.execPath, '--disable-warning=ExperimentalWarning', `${import.meta.dirname}/main.ts`];
-  const command = [...words, 'ssh-command', '--data', config.data, fingerprint].map(shellQuoted).join(' ');
+  const program = [process.execPath, '--disable-warning=ExperimentalWarning', `${import.meta.dirname}/main.ts`];
+  // sshd hands no variables on, and the command must find the server's folder.
+  const words = ['/usr/bin/env', `KEYWARD_DATA=${config.data}`, ...program, 'ssh-command', fingerprint];
+  const command = words.map(shellQuoted).join(' ');
   process.stdout.write(`command="${command.replace(/["\\]/g, '\\$&')}",${OPTIONS} ${answer.key}\n`);
   return EXIT.ok;
 }
@@ -45,11 +47,11 @@ function shellQuoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** `ssh-command --data FOLDER FINGERPRINT`: carries the session that sshd has begun to the server. */
+/** `ssh-command FINGERPRINT`: carries the session that sshd has begun to the server on the folder KEYWARD_DATA. */
 export async function forcedCommand(args: readonly string[]): Promise<number> {
-  const [option, data, given = ''] = args;
-  const fingerprint = FINGERPRINT.exec(given)?.[1];
-  if (option !== '--data' || data === undefined || !fingerprint || args.length !== 3) {
+  const fingerprint = FINGERPRINT.exec(args[0] ?? '')?.[1];
+  const data = process.env['KEYWARD_DATA'];
+  if (!fingerprint || !data || args.length !== 1) {
     process.stderr.write('keyward: ssh-command is for sshd: see docs/ssh.md\n');
     return EXIT.usage;
   }

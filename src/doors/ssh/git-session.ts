@@ -35,7 +35,7 @@ export async function runGit(session: Session, service: GitCommand, path: string
     await repositories.create(repositoryId, { defaultBranch: project.default_branch ?? 'main' });
   services.verifier.used(credential, opening.ip);
   const error = hidePath(repositories.path(repositoryId));
-  error.pipe(streams.stderr);
+  error.pipe(streams.stderr, { end: false });
   const request = {
     input: streams.stdin,
     output: streams.stdout,

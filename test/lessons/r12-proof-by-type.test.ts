@@ -33,6 +33,7 @@ describe('the compiler', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keyward-types-'));
     await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   });
   after(() => rm(folder, { recursive: true, force: true }));
 

@@ -128,7 +128,7 @@ describe('a name', () => {
       'refs/heads/--output=x',
       'refs/heads/-x',
       'refs/keyward/x',
-      'refs/hidden/x',
+      'refs/keep-around/x',
       'HEAD',
       'refs/heads/a b',
     ]) {

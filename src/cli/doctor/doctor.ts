@@ -1,0 +1,81 @@
+// `keyward doctor`: is all in order? Looks from the outside first, then asks the running server what only it knows, then opens the
+// house and looks inside. It mends nothing.
+import { existsSync } from 'node:fs';
+import type { Config } from '../../config.ts';
+import { askLocalDoor } from '../../doors/local/local-door.ts';
+import type { Services } from '../../doors/services.ts';
+import { checkHealth } from '../../storage/health-store.ts';
+import type { Finding } from './finding.ts';
+import { checkAudit, checkClock, checkFirstStart, checkPushes, checkRepositories } from './inside.ts';
+import { checkPermissions, checkSettings } from './outside.ts';
+
+export interface Diagnosis {
+  /** nothing but notes */
+  readonly clean: boolean;
+  /** something is lost or altered */
+  readonly damaged: boolean;
+  readonly serving: boolean;
+  readonly findings: readonly Finding[];
+}
+
+/** What a running server tells the doctor. */
+export interface ServerFacts {
+  /** requests came with X-Forwarded-For since the start */
+  readonly forwardedSeen: boolean;
+}
+
+/** Looks at everything. `openHouse` is asked only when the database can be opened without harm. */
+export async function diagnose(
+  config: Config,
+  options: { readonly fsck: boolean },
+  withServices: (work: (services: Services) => Promise<Finding[]>) => Promise<Finding[]>,
+): Promise<Diagnosis> {
+  const server = await askServer(config.data);
+  const findings: Finding[] = [...checkPermissions(config), ...checkSettings(config, server?.forwardedSeen ?? false)];
+  const database = await checkDatabase(config);
+  findings.push(...database.findings);
+  const hasKeys = !findings.some((finding) => finding.check === 'keys');
+  if (database.opens && hasKeys)
+    findings.push(
+      ...(await withServices(async (services) => [
+        ...(await checkAudit(services, config.data)),
+        ...(await checkRepositories(services, config.data, options.fsck)),
+        ...(await checkPushes(services, server !== null)),
+        ...(await checkClock(services)),
+        ...(await checkFirstStart(services)),
+      ])),
+    );
+  return {
+    clean: findings.every((finding) => finding.level === 'note'),
+    damaged: findings.some((finding) => finding.level === 'damage'),
+    serving: server !== null,
+    findings,
+  };
+}
+
+async function askServer(data: string): Promise<ServerFacts | null> {
+  try {
+    const answer = (await askLocalDoor(data, { type: 'doctor' })) as Partial<ServerFacts>;
+    return { forwardedSeen: answer.forwardedSeen === true };
+  } catch {
+    return null;
+  }
+}
+
+async function checkDatabase(config: Config): Promise<{ readonly findings: Finding[]; readonly opens: boolean }> {
+  const say = (level: Finding['level'], text: string): Finding => ({ check: 'database', level, text });
+  const url = config.databaseUrl.reveal();
+  if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length)))
+    return { findings: [say('damage', `there is no database in ${config.data}`)], opens: false };
+  try {
+    const { problems, schema, known } = await checkHealth(url);
+    const findings = problems.map((text) => say('damage', text));
+    if (schema > known)
+      findings.push(say('risk', `its schema ${schema} is newer than this program, which knows ${known}`));
+    if (schema < known)
+      findings.push(say('risk', `its schema ${schema} is older than ${known}: the next start brings it up`));
+    return { findings, opens: schema === known };
+  } catch (error) {
+    return { findings: [say('damage', `it cannot be read: ${(error as Error).message}`)], opens: false };
+  }
+}

@@ -101,6 +101,8 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const local = await openLocalDoor({ dataFolder: config.data, log });
   undo.push(() => local.close());
   const sshStarts = config.sshListen && openSsh(config.sshListen, { config, local, log });
+  // Whatever fails from here on, no child is left behind.
+  undo.push(async () => (await sshStarts?.catch(() => null))?.stop(0));
   // A port that the system chooses goes into clone URLs, so it must be known before the house is built.
   const port = config.sshListen?.port === 0 ? (await sshStarts)!.port : config.sshListen?.port;
   const sshUrl = config.sshUrl ?? (config.sshListen && derivedSshUrl(url, port ?? 22));
@@ -111,6 +113,8 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   answerHooks(local, services);
   answerSessions(local, services, { lfsAuthenticate: null });
   local.answer('cli', ({ command, args }) => runCommand(services, String(command), readArguments(args)));
+  let forwardedSeen = false;
+  local.answer('doctor', async () => ({ forwardedSeen }));
   await reconcilePushes(services);
   services.refusals.start();
   const sealer = startSealer(services, { headFile: join(config.data, HEAD_FILE) });
@@ -131,6 +135,9 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
     tls: config.tls ? { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) } : undefined,
     trustedProxies: config.trustedProxies,
     doors: [registerGitHttp, registerUserKeys],
+  });
+  app.server.prependListener('request', (request) => {
+    forwardedSeen ||= request.headers['x-forwarded-for'] !== undefined;
   });
   const ssh = await sshStarts;
   // All that streams ends together: each may take as long as the other.

@@ -72,6 +72,7 @@ async function start({ host, port, keys, socket: socketPath, limits }: StartOrde
           });
           return true;
         },
+        draining: () => draining,
         sessionBegins() {
           sessions += 1;
           return () => {

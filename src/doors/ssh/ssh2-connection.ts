@@ -15,6 +15,8 @@ export interface ConnectionHost {
   log(level: 'info' | 'warn', text: string, fields: Readonly<Record<string, unknown>>): void;
   /** The connection has signed in; false: this key has too many. */
   signedIn(fingerprint: string): boolean;
+  /** no new sessions: the server is about to stop */
+  draining(): boolean;
   /** Counts running sessions; call the answer when the session has ended. */
   sessionBegins(): () => void;
 }
@@ -81,7 +83,8 @@ export function serveConnection(client: Connection, socket: Socket, host: Connec
   });
 
   client.on('session', (accept, reject) => {
-    if (sessions >= host.limits.sessionsPerConnection || fingerprint === null) return void reject();
+    if (host.draining() || fingerprint === null) return void reject();
+    if (sessions >= host.limits.sessionsPerConnection) return void reject();
     const session = accept();
     if (!isSound(session)) return void client.end();
     sessions += 1;
@@ -117,7 +120,7 @@ export function serveConnection(client: Connection, socket: Socket, host: Connec
         protocol,
         transport: 'ssh2' as const,
       };
-      carry(channel, socket, (end) => relaySession(host.socketPath, opening, end)).finally(() => {
+      carry({ channel, session, socket }, (end) => relaySession(host.socketPath, opening, end)).finally(() => {
         channels.delete(channel);
         done();
       });
@@ -135,19 +138,24 @@ function isSound(session: Session): boolean {
 
 type Relay = (end: Parameters<typeof relaySession>[2]) => Promise<number | null>;
 
-async function carry(channel: ServerChannel, socket: Socket, relay: Relay): Promise<void> {
+interface Ends {
+  readonly channel: ServerChannel;
+  readonly session: Session;
+  readonly socket: Socket;
+}
+
+async function carry({ channel, session, socket }: Ends, relay: Relay): Promise<void> {
   const left = new AbortController();
   let release: (() => void) | null = null;
+  const leave = () => {
+    left.abort();
+    release?.();
+  };
   channel.on('error', () => {});
   channel.stderr.on('error', () => {});
-  channel.on('close', () => {
-    left.abort();
-    release?.();
-  });
-  socket.once('close', () => {
-    left.abort();
-    release?.();
-  });
+  // The channel itself says so only when everything that it received was read.
+  session.once('close', leave);
+  socket.once('close', leave);
   const wait = (start: (done: () => void) => void) =>
     new Promise<void>((resolve) => {
       if (left.signal.aborted) return resolve();
@@ -173,6 +181,7 @@ async function carry(channel: ServerChannel, socket: Socket, relay: Relay): Prom
       await wait((done) => channel.stderr.write(data, done));
     },
   });
+  socket.off('close', leave);
   if (left.signal.aborted) return;
   if (code === null) channel.stderr.write(refusalFrame(NOT_AVAILABLE, 'ssh2'));
   channel.exit(code ?? 1);

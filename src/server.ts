@@ -11,6 +11,7 @@ import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.t
 import { REAP_PROJECTS } from './directory/end-places.ts';
 import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
+import { lfsAuthenticate } from './doors/http/lfs-authenticate.ts';
 import { registerUserKeys } from './doors/http/user-keys.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
@@ -25,9 +26,11 @@ import { EXPIRY_TASK, expiryTask } from './keys/expiry-task.ts';
 import { RETENTION_TASK, retentionTask } from './keys/retention-task.ts';
 import { createMailer, type Mailer, readMail } from './mail/smtp.ts';
 import { openHouse, prepareDataFolder } from './open-house.ts';
+import { dropLfs } from './repositories/lfs-task.ts';
 import { MAINTENANCE_TASK } from './repositories/maintenance.ts';
 import { maintenanceTask } from './repositories/maintenance-task.ts';
 import { reconcilePushes } from './repositories/push-completion.ts';
+import { BLOB_TASK, blobTask } from './storage/blob-task.ts';
 import { isHeld, MAINTENANCE } from './storage/hold-store.ts';
 import { createTaskRunner, type TaskHandler } from './tasks/runner.ts';
 
@@ -111,7 +114,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const { services } = house;
   const generatedPassword = await prepareFirstStart(services, config);
   answerHooks(local, services);
-  answerSessions(local, services, { lfsAuthenticate: null });
+  answerSessions(local, services, { lfsAuthenticate });
   local.answer('cli', ({ command, args }) => runCommand(services, String(command), readArguments(args)));
   let forwardedSeen = false;
   local.answer('doctor', async () => ({ forwardedSeen }));
@@ -127,7 +130,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
     clock: services.clock,
     log,
     handlers: handlersOf(services, mailer),
-    every: { [EXPIRY_TASK]: HOUR, [RETENTION_TASK]: HOUR, [TRASH_TASK]: 6 * HOUR },
+    every: { [EXPIRY_TASK]: HOUR, [RETENTION_TASK]: HOUR, [TRASH_TASK]: 6 * HOUR, [BLOB_TASK]: 6 * HOUR },
   });
   undo.push(() => tasks.stop(DRAIN));
 
@@ -174,7 +177,11 @@ function handlersOf(services: Services, mailer: Mailer | null): Record<string, T
   return {
     [EXPIRY_TASK]: expiryTask(services),
     [RETENTION_TASK]: retentionTask(services),
-    [REAP_PROJECTS]: createReapHandler(services, (id) => services.repositories.delete(id)),
+    [REAP_PROJECTS]: createReapHandler(services, async (id) => {
+      await services.repositories.delete(id);
+      await dropLfs(services, id);
+    }),
+    [BLOB_TASK]: blobTask(services, services.blobs),
     [MAINTENANCE_TASK]: maintenanceTask(services),
     [TRASH_TASK]: async () => {
       // A backup may still have to fetch what was deleted since it read the database.

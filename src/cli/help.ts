@@ -122,6 +122,51 @@ export const COMMANDS: readonly CommandHelp[] = [
     },
   },
   {
+    name: 'doctor',
+    usage: 'doctor [--fsck]',
+    says: 'look whether all is in order; exit code 1 when it is not',
+    options: { fsck: { takes: null, says: 'let git look into every repository, which takes time' }, ...JSON_OPTION },
+  },
+  {
+    name: 'backup',
+    usage: 'backup FOLDER [--with-keys]',
+    says: 'write a backup to a new folder, also beside a running server',
+    options: {
+      'with-keys': { takes: null, says: 'with the instance keys: whoever has the backup then has everything' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'restore',
+    usage: 'restore FOLDER [--accept-lost-keys]',
+    says: 'make a data folder of a backup; it must not exist or be empty',
+    options: {
+      'accept-lost-keys': { takes: null, says: 'go on without the instance keys: every token is dead for good' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'audit export',
+    usage: 'audit export [--from TIME] [--to TIME] [--output FILE]',
+    says: 'the audit as JSON lines with the proof of every row',
+    options: {
+      from: { takes: 'TIME', says: 'batches sealed from this date or time on' },
+      to: { takes: 'TIME', says: 'batches sealed up to this date or time' },
+      output: { takes: 'FILE', says: 'a new file (default: standard output)' },
+      ...JSON_OPTION,
+    },
+  },
+  {
+    name: 'audit verify',
+    usage: 'audit verify FILE [--keys FOLDER] [--head HASH]',
+    says: 'check an exported audit, without any database',
+    options: {
+      keys: { takes: 'FOLDER', says: 'the instance keys: also check who sealed it' },
+      head: { takes: 'HASH', says: 'what the newest batch must be' },
+      ...JSON_OPTION,
+    },
+  },
+  {
     name: 'ssh-authorized-keys',
     usage: 'ssh-authorized-keys FINGERPRINT | TYPE KEY',
     says: "for sshd's AuthorizedKeysCommand: print the line of a known key (docs/ssh.md)",

@@ -25,6 +25,8 @@ async function run(argv: readonly string[]): Promise<number> {
   if (command === 'ssh-command') return (await import('./ssh-commands.ts')).forcedCommand(rest);
   if (command === 'token' || command === 'key' || command === 'explain')
     return (await import('./client.ts')).runClient(argv);
+  if (['doctor', 'backup', 'restore', 'audit'].includes(command))
+    return (await import('./trust-commands.ts')).runTrust(argv);
   return usage(`there is no command "${command}"`);
 }
 

@@ -12,6 +12,7 @@ import { type Clock, systemClock } from './kernel/clock.ts';
 import { systemRandom } from './kernel/random.ts';
 import { createGit } from './repositories/git.ts';
 import { createRepositories } from './repositories/repository-files.ts';
+import { openBlobs } from './storage/blobs.ts';
 import { openDatabase } from './storage/database.ts';
 import type { House } from './storage/house.ts';
 import { loadInstanceKeys } from './storage/instance-keys.ts';
@@ -49,13 +50,14 @@ export async function openHouse(config: Config, options: OpenOptions): Promise<O
     log: ({ command, code, stderr }) => log.warn({ command, code, stderr }, 'git ended unexpectedly'),
   });
   const repositories = createRepositories({ root: join(config.data, 'repositories'), git });
+  const blobs = openBlobs(join(config.data, 'blobs'));
   const verifier = createVerifier(house);
   const refusals = createRefusalCounter({
     db,
     clock,
     onError: (error) => log.warn({ err: error }, 'counted refusals were not stored'),
   });
-  const services: Services = { ...house, verifier, liveUses: liveUsesOf(house), refusals, git, repositories };
+  const services: Services = { ...house, verifier, liveUses: liveUsesOf(house), refusals, git, repositories, blobs };
   return {
     services,
     async close() {

@@ -228,6 +228,15 @@ export const actions = {
   'user_ssh_key:manage': atInstance(ADMIN_WRITE),
   'ssh_key:identify': atInstance(ADMIN_READ),
   'ssh_token:create': atInstance({ effect: 'write', kinds: 'ssh_people', scopes: 'any', instance: 'self' }),
+
+  // -- git LFS: opening a lock that another holds (reference git-and-deploy 9.1). Objects and locks of one's own are pull and push
+  'lfs_lock:force_delete': atProject({
+    effect: 'write',
+    kinds: 'pushers',
+    scopes: ['api', 'write_repository'],
+    roles: MAINTAINER_UP,
+    feature: 'repository',
+  }),
 } as const satisfies Record<string, Rule>;
 
 export type Action = keyof typeof actions;

@@ -16,6 +16,7 @@ import type { DeadCode, DeadCredential } from './dead.ts';
 import { findUser } from './holder-store.ts';
 import { DIGEST_PURPOSE } from './issue.ts';
 import { describeKind } from './kinds.ts';
+import { passwordCredential } from './password-credential.ts';
 import { isScope, type Scope } from './scopes.ts';
 import { csrfTokenOf, SESSION_PURPOSE } from './sessions.ts';
 import { findByFingerprint } from './ssh-key-store.ts';
@@ -115,22 +116,7 @@ export function createVerifier(house: House): Verifier {
         await db.tx((tx) => clearFailures(tx, user.id));
       }
       if (user.state !== 'active') return err({ code: 'holder_blocked', identified: null });
-      return ok(
-        proven({
-          kind: 'password',
-          id: null,
-          familyId: null,
-          name: 'password',
-          holder: { type: 'user', user },
-          scopes: describeKind('password').impliedScopes.filter(isScope),
-          reach: { type: 'everything' },
-          impersonation: false,
-          expiresAt: null,
-          jobId: null,
-          sudoBy: null,
-          csrfProven: false,
-        }),
-      );
+      return ok(passwordCredential(user));
     },
 
     async session(cookie, csrf) {

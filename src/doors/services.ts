@@ -5,6 +5,7 @@ import type { LiveUses } from '../credentials/live-uses.ts';
 import type { Verifier } from '../credentials/verify.ts';
 import type { Git } from '../repositories/git.ts';
 import type { Repositories } from '../repositories/repository-files.ts';
+import type { Blobs } from '../storage/blobs.ts';
 import type { House } from '../storage/house.ts';
 
 export interface Services extends House {
@@ -12,6 +13,7 @@ export interface Services extends House {
   readonly liveUses: LiveUses;
   readonly git: Git;
   readonly repositories: Repositories;
+  readonly blobs: Blobs;
   /** refusals of strangers, counted instead of stored one by one */
   readonly refusals: RefusalCounter;
 }

@@ -32,6 +32,7 @@ function trace<T extends TableName>(
 export const TRACES: readonly Trace[] = [
   trace('projects that he created', 'projects', 'creator_id', 'move'),
   trace('pushes that he made', 'pushes', 'user_id', 'move'),
+  trace('files that he locked', 'lfs_locks', 'user_id', 'move'),
   trace('his memberships', 'members', 'user_id', 'delete'),
   trace('his addresses', 'user_emails', 'user_id', 'delete'),
   trace('his pictures', 'avatars', 'user_id', 'delete'),

@@ -34,6 +34,9 @@ export interface Schema {
   protected_ref_levels: ProtectedRefLevelTable;
   pushes: PushTable;
   avatars: AvatarTable;
+  blobs: BlobTable;
+  lfs_objects: LfsObjectTable;
+  lfs_locks: LfsLockTable;
 }
 
 // ---- storage, settings, tasks, audit -------------------------------------------------------------------------------
@@ -427,4 +430,37 @@ export interface PushTable {
   state: 'intended' | 'done' | 'abandoned';
   created_at: number;
   done_at: number | null;
+}
+
+// ---- blobs and git LFS -----------------------------------------------------------------------------------------------
+
+/** storage/: files of any size beside the database. Doomed ones have no owner any more and are collected. */
+export interface BlobTable {
+  id: Generated<number>;
+  /** random, 32 hex characters */
+  storage_key: string;
+  sha256: string;
+  size: number;
+  created_at: number;
+  doomed_at: number | null;
+}
+
+/** repositories/: an object is always looked up together with its repository. */
+export interface LfsObjectTable {
+  id: Generated<number>;
+  repository_id: number;
+  /** 64 lower-case hex characters */
+  oid: string;
+  size: number;
+  blob_id: number;
+  created_at: number;
+}
+
+/** repositories/: a path that one user keeps to himself. */
+export interface LfsLockTable {
+  id: Generated<number>;
+  repository_id: number;
+  path: string;
+  user_id: number;
+  locked_at: number;
 }

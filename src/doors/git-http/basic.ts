@@ -12,16 +12,23 @@ const JOB_LOGIN = 'gitlab-ci-token';
 /** Texts that only our own keys begin with: never worth the work of a password check (security-lessons R46). */
 const KEY_LIKE = /^gl[a-z]{2,8}-/;
 
-interface Basic {
+export interface Basic {
   readonly login: string;
   readonly password: Secret;
 }
 
-/** Anonymous without credentials (another scheme than Basic counts as none); else the proven credential or the reply. */
+/** A further sort of credential, asked before all others: proven, wrong (`denied`), or null when it is none of that sort. */
+export type FurtherSort = (basic: Basic) => Promise<VerifiedCredential | 'denied' | null>;
+
+/**
+ * Anonymous without credentials (another scheme than Basic counts as none); else the proven credential or the reply. `further`:
+ * what these routes take beside git's credentials.
+ */
 export async function authenticate(
   services: Services,
   header: string | undefined,
   ip: string,
+  further: FurtherSort = async () => null,
 ): Promise<Result<VerifiedCredential, GitReply>> {
   const basic = readBasic(header);
   if (basic === null) return ok(anonymous());
@@ -31,7 +38,13 @@ export async function authenticate(
     const wait = await limit.blockedFor(ip);
     if (wait !== null) return err(addressBlocked(wait));
   }
-  const verified = await verify(services, basic);
+  const special = await further(basic);
+  const verified =
+    special === null
+      ? await verify(services, basic)
+      : special === 'denied'
+        ? err(accessDenied(services.url))
+        : ok(special);
   if (!verified.ok) {
     if (basic.login !== JOB_LOGIN) limit.failed(ip);
     services.refusals.countRefusal({ ip, door: 'git-http', code: 'unknown' });

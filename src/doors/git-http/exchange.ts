@@ -45,7 +45,8 @@ export function refuse({ request, response }: Exchange, reply: GitReply): void {
   if (reply.challenge) response.setHeader('WWW-Authenticate', 'Basic realm="GitLab"');
   if (reply.retryAfter !== undefined) response.setHeader('Retry-After', String(reply.retryAfter));
   // A client that is still sending a pack hears the answer and the end of the connection, not the end of our patience.
-  if (!request.complete && request.method === 'POST') response.setHeader('Connection', 'close');
+  if (!request.complete && (request.method === 'POST' || request.method === 'PUT'))
+    response.setHeader('Connection', 'close');
   response.end(body);
 }
 

@@ -16,6 +16,8 @@ import type { Services } from '../services.ts';
 import { type Entry, enter } from './entry.ts';
 import { announce, bodyOf, type Exchange, openExchange, refuse } from './exchange.ts';
 import { type GitRequest, type GitService, parseGitUrl } from './git-url.ts';
+import { answerLfs } from './lfs.ts';
+import { parseLfsUrl } from './lfs-url.ts';
 import { accessDenied, busy, type GitReply, noRepository, notFound } from './replies.ts';
 
 /** Registers the door: wildcard routes without body parsers. What is not git's is left to the application's 404. */
@@ -24,13 +26,18 @@ export function registerGitHttp(app: FastifyInstance, services: Services): void 
     door.removeAllContentTypeParsers();
     door.addContentTypeParser('*', (_request, _payload, done) => done(null));
     const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const lfs = parseLfsUrl(request.method, request.raw.url ?? '');
+      if (lfs !== null) {
+        reply.hijack();
+        return answerLfs(services, openExchange(request.raw, reply.raw, request.ip), lfs);
+      }
       const asked = parseGitUrl(request.raw.url ?? '');
       if (asked === null || !fitsMethod(asked, request.method)) return void reply.callNotFound();
       reply.hijack();
       const exchange = openExchange(request.raw, reply.raw, request.ip);
       await answer(services, exchange, asked).catch((error: unknown) => fail(services, exchange, error));
     };
-    door.route({ method: ['GET', 'POST'], url: '/*', exposeHeadRoute: false, handler });
+    door.route({ method: ['GET', 'POST', 'PUT'], url: '/*', exposeHeadRoute: false, handler });
     door.route({ method: 'HEAD', url: '/*', handler });
   });
 }
@@ -38,7 +45,7 @@ export function registerGitHttp(app: FastifyInstance, services: Services): void 
 function fitsMethod(asked: GitRequest, method: string): boolean {
   if (asked.type === 'rpc') return method === 'POST';
   if (asked.type === 'redirect') return method === 'GET' || method === 'HEAD';
-  return asked.type === 'impossible' || method !== 'POST';
+  return method !== 'PUT' && (asked.type === 'impossible' || method !== 'POST');
 }
 
 async function answer(services: Services, exchange: Exchange, asked: GitRequest): Promise<void> {

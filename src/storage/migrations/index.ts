@@ -5,6 +5,7 @@ import type { Schema } from '../schema.ts';
 import { heart } from './0001-heart.ts';
 import { avatars } from './0002-avatars.ts';
 import { auditChain } from './0003-audit-chain.ts';
+import { blobs } from './0004-blobs.ts';
 
 export interface Migration {
   readonly id: number;
@@ -12,4 +13,4 @@ export interface Migration {
   up(q: Kysely<Schema>, engine: 'sqlite' | 'postgres'): Promise<void>;
 }
 
-export const migrations: readonly Migration[] = [heart, avatars, auditChain];
+export const migrations: readonly Migration[] = [heart, avatars, auditChain, blobs];

@@ -26,6 +26,7 @@ import { prepareCommit } from '../../../src/repositories/commit-actions.ts';
 import { createGit } from '../../../src/repositories/git.ts';
 import { publish } from '../../../src/repositories/prepared.ts';
 import { createRepositories } from '../../../src/repositories/repository-files.ts';
+import { openBlobs } from '../../../src/storage/blobs.ts';
 import { type Database, openDatabase } from '../../../src/storage/database.ts';
 import { makeWorld, type World } from '../../support/world.ts';
 
@@ -82,6 +83,7 @@ export async function openForge(database?: Database): Promise<Forge> {
     liveUses: liveUsesOf({ db }),
     git,
     repositories,
+    blobs: openBlobs(join(folder, 'blobs')),
     refusals: createRefusalCounter({ db, clock: world.clock }),
   };
   const local = await openLocalDoor({ dataFolder: join(folder, 'data'), log: services.log });

@@ -1,0 +1,104 @@
+// Deeds on LFS objects: which are there, take one in, give one out (reference git-and-deploy 9.1). An object is acknowledged only
+// when its bytes lie on disk and are what its name says; it belongs to one repository, whatever others hold the same bytes.
+import type { Readable } from 'node:stream';
+import type { Allowed } from '../access/allowed.ts';
+import { decide } from '../access/decide.ts';
+import { atProject, type ProjectPlace } from '../access/place.ts';
+import { type Actor, auditDeed } from '../credentials/actor.ts';
+import type { Verifier } from '../credentials/verify.ts';
+import { fail } from '../kernel/faults.ts';
+import { insertBlob } from '../storage/blob-store.ts';
+import type { Blobs, ByteRange } from '../storage/blobs.ts';
+import type { House } from '../storage/house.ts';
+import { RepositoryError } from './errors.ts';
+import { findObjects, insertObject, type LfsObject } from './lfs-store.ts';
+
+export type LfsHouse = House & { readonly blobs: Blobs; readonly verifier: Pick<Verifier, 'byId'> };
+
+/** The proof that somebody may read, or write, a repository: either tells him which objects are there. */
+export type LfsProof = Allowed<'repository:pull'> | Allowed<'repository:push'>;
+
+/** The name of an object: SHA-256 of its bytes, 64 lower-case hex characters. */
+export type Oid = string & { readonly __oid: true };
+
+/** Reads an object's name from the outside; null when it is none. */
+export function parseOid(text: unknown): Oid | null {
+  return typeof text === 'string' && /^[0-9a-f]{64}$/.test(text) ? (text as Oid) : null;
+}
+
+/** The repository of a place. Throws `repository_missing` when it has none. */
+export function repositoryOf({ project }: ProjectPlace): number {
+  if (project.repository_id === null) throw new RepositoryError('repository_missing');
+  return project.repository_id;
+}
+
+/** Those of `oids` that the repository holds. */
+export function findLfsObjects(
+  house: Pick<House, 'db'>,
+  allowed: LfsProof,
+  oids: readonly Oid[],
+): Promise<Map<string, LfsObject>> {
+  return findObjects(house.db.read, repositoryOf(allowed.place), oids);
+}
+
+/**
+ * Takes in an object. Resolves when it is durable; nothing is kept when the bytes differ (BlobMismatch), the stream breaks, or
+ * the key lost its right while they came (fault `forbidden`). An object that is there already is no error.
+ */
+export async function storeLfsObject(
+  house: LfsHouse,
+  actor: Actor,
+  allowed: Allowed<'repository:push'>,
+  object: { readonly oid: Oid; readonly size: number },
+  body: { readonly source: Readable; readonly signal: AbortSignal },
+): Promise<void> {
+  const { db, clock, blobs } = house;
+  const { project } = allowed.place;
+  const repositoryId = repositoryOf(allowed.place);
+  const { oid, size } = object;
+  const { credential } = actor;
+  const blob = await blobs.write(body.source, { signal: body.signal, expect: { sha256: oid, size } });
+  let kept = false;
+  try {
+    // The key may have been ended, by another node too, while the bytes came in.
+    if (credential.id !== null && !(await house.verifier.byId(credential.id)).ok) fail({ code: 'unauthorized' });
+    kept = await db.tx(async (tx) => {
+      const question = { action: 'repository:push', place: atProject(project.id) } as const;
+      if (!(await decide(tx, clock, credential, question)).ok) fail({ code: 'forbidden', reason: null });
+      const now = clock.now();
+      const known = await findObjects(tx, repositoryId, [oid]);
+      if (known.has(oid)) return false;
+      const blobId = await insertBlob(tx, { ...blob, now });
+      if (!(await insertObject(tx, { repositoryId, oid, size, blobId, now }))) throw new Lost();
+      await auditDeed(tx, house, actor, {
+        action: 'repository:push',
+        entityType: 'Project',
+        entityId: project.id,
+        entityPath: project.full_path,
+        targetType: 'LFS object',
+        targetDetails: oid,
+        message: 'Stored an LFS object',
+        details: { size },
+      });
+      return true;
+    });
+  } catch (error) {
+    if (!(error instanceof Lost)) throw error;
+  } finally {
+    if (!kept) await blobs.delete(blob.key);
+  }
+}
+
+/** Somebody else stored the same object at the same moment: theirs stands. */
+class Lost extends Error {}
+
+/** An object that may be read. Null when the repository does not hold it. */
+export async function openLfsObject(
+  house: Pick<LfsHouse, 'db' | 'blobs'>,
+  allowed: Allowed<'repository:pull'>,
+  oid: Oid,
+): Promise<{ readonly size: number; read(range?: ByteRange): Promise<Readable> } | null> {
+  const found = (await findLfsObjects(house, allowed, [oid])).get(oid);
+  if (!found) return null;
+  return { size: found.size, read: (range) => house.blobs.read(found.storage_key, range) };
+}

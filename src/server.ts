@@ -140,7 +140,9 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
     doors: [registerGitHttp, registerUserKeys],
   });
   app.server.prependListener('request', (request) => {
-    forwardedSeen ||= request.headers['x-forwarded-for'] !== undefined;
+    // Only a neighbour can be our proxy: a stranger's header says nothing.
+    const near = /^(?:::ffff:)?(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.|^::1$|^f[cd]/i;
+    forwardedSeen ||= 'x-forwarded-for' in request.headers && near.test(request.socket.remoteAddress ?? '');
   });
   const ssh = await sshStarts;
   // All that streams ends together: each may take as long as the other.

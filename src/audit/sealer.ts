@@ -60,7 +60,7 @@ export async function sealAll(house: SealingHouse): Promise<BatchRow | null> {
 /** Notes beside the database how far the chain has come. The note may lag behind the chain, never run ahead of it. */
 export function writeHead(file: string, batch: Pick<BatchRow, 'id' | 'hash'>): void {
   const draft = `${file}.new`;
-  writeFileSync(draft, `${JSON.stringify({ batch: batch.id, hash: batch.hash })}\n`, { mode: 0o600 });
+  writeFileSync(draft, `${JSON.stringify({ batch: batch.id, hash: batch.hash })}\n`, { mode: 0o600, flush: true });
   renameSync(draft, file);
 }
 

@@ -6,6 +6,8 @@ import { migrations } from './migrations/index.ts';
 export interface Health {
   /** one sentence each */
   readonly problems: readonly string[];
+  /** what may lose data one day, one sentence each */
+  readonly risks: readonly string[];
   /** newest migration of the database; 0: it has none */
   readonly schema: number;
   /** newest migration that this program knows */
@@ -17,11 +19,11 @@ const MOST = 10;
 /** Looks at the database of `url` with the engine's own means. Throws when it cannot be opened. */
 export async function checkHealth(url: string): Promise<Health> {
   const known = Math.max(...migrations.map((migration) => migration.id));
-  const { problems, schema } = url.startsWith('sqlite:') ? checkSqlite(url.slice(7)) : await checkPostgres(url);
-  return { problems, schema, known };
+  const found = url.startsWith('sqlite:') ? checkSqlite(url.slice('sqlite:'.length)) : await checkPostgres(url);
+  return { ...found, known };
 }
 
-function checkSqlite(path: string): { problems: string[]; schema: number } {
+function checkSqlite(path: string): Omit<Health, 'known'> {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 30_000 });
   try {
     db.exec('pragma trusted_schema = off');
@@ -40,6 +42,7 @@ function checkSqlite(path: string): { problems: string[]; schema: number } {
           .slice(0, MOST)
           .map((row) => `${row.table} row ${row.rowid} refers to a missing row of ${row.parent}`),
       ],
+      risks: [],
       schema: newest?.id ?? 0,
     };
   } finally {
@@ -47,14 +50,15 @@ function checkSqlite(path: string): { problems: string[]; schema: number } {
   }
 }
 
-async function checkPostgres(url: string): Promise<{ problems: string[]; schema: number }> {
+async function checkPostgres(url: string): Promise<Omit<Health, 'known'>> {
   const client = new pg.Client({ connectionString: url, application_name: 'keyward doctor' });
   await client.connect();
   try {
     const problems: string[] = [];
+    const risks: string[] = [];
     for (const name of ['fsync', 'full_page_writes']) {
       const { rows } = await client.query('select current_setting($1) as value', [name]);
-      if (rows[0].value !== 'on') problems.push(`PostgreSQL runs with ${name} off: a power cut loses data`);
+      if (rows[0].value !== 'on') risks.push(`PostgreSQL runs with ${name} off: a power cut loses data`);
     }
     const invalid = await client.query(
       `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
@@ -66,7 +70,7 @@ async function checkPostgres(url: string): Promise<{ problems: string[]; schema:
     const has = await client.query("select to_regclass('schema_migrations') as name");
     const newest =
       has.rows[0].name === null ? null : await client.query('select max(id)::int as id from schema_migrations');
-    return { problems, schema: newest?.rows[0].id ?? 0 };
+    return { problems, risks, schema: newest?.rows[0].id ?? 0 };
   } finally {
     await client.end();
   }

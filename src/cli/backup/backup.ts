@@ -20,8 +20,9 @@ export interface BackupOptions {
 }
 
 const HOLD = 10 * MINUTE;
-/** Folders of the data folder that are copied as they are, when they are there. */
+/** Folders of the data folder that are copied as they are, when they are there; drafts in them are nobody's yet. */
 const FOLDERS = ['blobs'];
+const DRAFTS = /^drafts\//;
 
 /** Writes a backup to `target`, which must not exist or be empty. Throws a sentence when it cannot; nothing is left then. */
 export async function backup(
@@ -159,6 +160,7 @@ async function copyOne({ repositories }: Services, draft: string, id: number): P
 async function copyFolder(from: string, draft: string, name: string): Promise<CopiedFile[]> {
   const copied: CopiedFile[] = [];
   for (const path of await filesBelow(from)) {
+    if (DRAFTS.test(path)) continue;
     const file = await copyFile(join(from, path), join(draft, name, path), `${name}/${path}`);
     if (file) copied.push(file);
   }

@@ -6,7 +6,7 @@ export interface RepositoryFact {
   readonly id: number;
   readonly fullPath: string;
   readonly trashed: boolean;
-  /** a push has ended in it, so it must be there; one that nobody used yet may be made at its first use */
+  /** it has had a branch, so it must be there; one that nobody used yet may be made at its first use */
   readonly used: boolean;
 }
 
@@ -20,6 +20,8 @@ export async function repositoryFacts(q: Queryable, after: number, limit: number
       'p.full_path',
       'r.trashed_at',
       'p.deleted_at',
+      'p.default_branch',
+      'p.forked_from_project_id',
       exists(
         selectFrom('pushes as u').select('u.id').whereRef('u.repository_id', '=', 'r.id').where('u.state', '=', 'done'),
       ).as('used'),
@@ -32,7 +34,7 @@ export async function repositoryFacts(q: Queryable, after: number, limit: number
     id: row.id,
     fullPath: row.full_path,
     trashed: row.trashed_at !== null || row.deleted_at !== null,
-    used: Boolean(row.used),
+    used: Boolean(row.used) || (row.default_branch !== null && row.forked_from_project_id === null),
   }));
 }
 

@@ -68,8 +68,8 @@ async function checkDatabase(config: Config): Promise<{ readonly findings: Findi
   if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length)))
     return { findings: [say('damage', `there is no database in ${config.data}`)], opens: false };
   try {
-    const { problems, schema, known } = await checkHealth(url);
-    const findings = problems.map((text) => say('damage', text));
+    const { problems, risks, schema, known } = await checkHealth(url);
+    const findings = [...problems.map((text) => say('damage', text)), ...risks.map((text) => say('risk', text))];
     if (schema > known)
       findings.push(say('risk', `its schema ${schema} is newer than this program, which knows ${known}`));
     if (schema < known)

@@ -74,7 +74,13 @@ forEachEngine('the end of a key', (engine) => {
     const old = await world.issue({ kind: 'personal_access_token', userId: user.id, expiresAt: END });
     world.clock.set(END - 1000);
     const rotated = await world.house.db.tx((tx) =>
-      rotateCredential(tx, world.house, { id: old.credential.id, expiresAt: END + 1e9, overlapSeconds: 86_400 }),
+      rotateCredential(tx, world.house, {
+        id: old.credential.id,
+        expiresAt: END + 1e9,
+        overlapSeconds: 86_400,
+        byUserId: user.id,
+        byCredentialId: null,
+      }),
     );
     assert.ok(rotated.ok);
     const alive = async () => (await world.verifier.token(old.secret)).ok;

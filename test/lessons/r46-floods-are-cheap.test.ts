@@ -40,7 +40,8 @@ describe('a flood of made-up keys', () => {
   test('costs no look-up where the form has a checksum', async () => {
     lookUps = 0;
     for (let index = 0; index < 25; index++) {
-      const headers = index % 2 ? { 'private-token': mistyped() } : { authorization: `Bearer ${mistyped()}` };
+      const headers: Record<string, string> =
+        index % 2 ? { 'private-token': mistyped() } : { authorization: `Bearer ${mistyped()}` };
       assert.equal((await present(headers)).status, 401);
     }
     assert.equal(lookUps, 0);

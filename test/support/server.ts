@@ -34,6 +34,8 @@ export interface ApiOptions {
   readonly token?: string | null;
   /** sent as JSON */
   readonly body?: unknown;
+  /** sent as it is; give the content type */
+  readonly raw?: string;
   /** sent as a form */
   readonly form?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -168,7 +170,8 @@ function client(url: string, data: string): Omit<TestClient, 'stop'> {
     if (options.body !== undefined) {
       headers['content-type'] ??= 'application/json';
       body = JSON.stringify(options.body);
-    } else if (options.form) {
+    } else if (options.raw !== undefined) body = options.raw;
+    else if (options.form) {
       headers['content-type'] ??= 'application/x-www-form-urlencoded';
       body = new URLSearchParams(options.form).toString();
     }

@@ -141,6 +141,20 @@ forEachEngine('a restore drill', (engine) => {
       assert.equal(ended.code, 1, name);
       assert.ok(JSON.parse(ended.stdout).findings.length > 0, name);
     }
+    const later = join(folder, 'later.jsonl');
+    const spans: [string[], (events: number) => boolean][] = [
+      [['--from', '2999-01-01'], (events) => events === 0],
+      [['--to', '2999-01-01'], (events) => events >= 5],
+      [['--to', '1999-01-01'], (events) => events === 0],
+    ];
+    for (const [span, holds] of spans) {
+      rmSync(later, { force: true });
+      assert.equal((await keyward(['audit', 'export', ...span, '--output', later], env)).code, 0);
+      const part = await keyward(['audit', 'verify', later, '--keys', keys, '--json'], nothing);
+      assert.equal(part.code, 0, part.stdout);
+      assert.ok(holds(JSON.parse(part.stdout).events), span.join(' '));
+    }
+    assert.equal((await keyward(['audit', 'export', '--from', 'yesterday'], env)).code, 2);
     const head = await keyward(['audit', 'verify', file, '--head', '0'.repeat(64)], nothing);
     assert.equal(head.code, 1);
   });
@@ -184,6 +198,9 @@ describe('keyward doctor', () => {
     assert.equal(JSON.parse(clean.stdout).serving, true);
     const { repositories } = server.services;
     await repositories.create(4711);
+    const { db, clock } = server.services;
+    const blob = { storage_key: 'ab'.repeat(16), sha256: 'cd'.repeat(32), size: 3, created_at: clock.now() };
+    await db.tx((tx) => tx.insertInto('blobs').values(blob).execute());
     const { id } = made.body;
     const { repository_id: repository } = await server.services.db.read
       .selectFrom('projects')
@@ -195,6 +212,7 @@ describe('keyward doctor', () => {
     const sick = await keyward(['doctor', '--json'], env);
     assert.equal(sick.code, 1);
     const found = damage(sick).join('\n');
+    assert.match(found, /the file of blob \d+ is missing/);
     assert.match(found, /repository 4711 belongs to no project/);
     assert.match(found, new RegExp(`repository ${repository} of root/app is missing`));
     assert.match(sick.stdout, /keyward\.db can be reached by others/);

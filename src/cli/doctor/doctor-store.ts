@@ -43,6 +43,22 @@ export async function hasRepository(q: Queryable, id: number): Promise<boolean> 
   return (await q.selectFrom('repositories').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
+/** Where living blobs lie and how long they are; rows after id `after`, `limit` at most. */
+export async function blobFacts(
+  q: Queryable,
+  after: number,
+  limit: number,
+): Promise<{ readonly id: number; readonly storage_key: string; readonly size: number }[]> {
+  return q
+    .selectFrom('blobs')
+    .select(['id', 'storage_key', 'size'])
+    .where('doomed_at', 'is', null)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+}
+
 /** Tables with rows that were made after `now`. */
 export async function tablesFromTheFuture(q: Queryable, now: number): Promise<string[]> {
   const tables = ['audit_events', 'credentials', 'pushes', 'projects', 'users'] as const;

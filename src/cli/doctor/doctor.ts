@@ -6,7 +6,7 @@ import { askLocalDoor } from '../../doors/local/local-door.ts';
 import type { Services } from '../../doors/services.ts';
 import { checkHealth } from '../../storage/health-store.ts';
 import type { Finding } from './finding.ts';
-import { checkAudit, checkClock, checkFirstStart, checkPushes, checkRepositories } from './inside.ts';
+import { checkAudit, checkBlobs, checkClock, checkFirstStart, checkPushes, checkRepositories } from './inside.ts';
 import { checkPermissions, checkSettings } from './outside.ts';
 
 export interface Diagnosis {
@@ -40,6 +40,7 @@ export async function diagnose(
       ...(await withServices(async (services) => [
         ...(await checkAudit(services, config.data)),
         ...(await checkRepositories(services, config.data, options.fsck)),
+        ...(await checkBlobs(services, config.data)),
         ...(await checkPushes(services, server !== null)),
         ...(await checkClock(services)),
         ...(await checkFirstStart(services)),

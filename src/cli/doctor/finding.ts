@@ -5,6 +5,7 @@ export interface Finding {
     | 'database'
     | 'audit'
     | 'repositories'
+    | 'blobs'
     | 'pushes'
     | 'permissions'
     | 'keys'

@@ -11,7 +11,7 @@ import { insertBlob } from '../storage/blob-store.ts';
 import type { Blobs, ByteRange } from '../storage/blobs.ts';
 import type { House } from '../storage/house.ts';
 import { RepositoryError } from './errors.ts';
-import { findObjects, insertObject, type LfsObject } from './lfs-store.ts';
+import { findObjects, insertObject, type LfsObject, sizeOfObjects } from './lfs-store.ts';
 
 export type LfsHouse = House & { readonly blobs: Blobs; readonly verifier: Pick<Verifier, 'byId'> };
 
@@ -39,6 +39,11 @@ export function findLfsObjects(
   oids: readonly Oid[],
 ): Promise<Map<string, LfsObject>> {
   return findObjects(house.db.read, repositoryOf(allowed.place), oids);
+}
+
+/** What a repository's objects weigh together, in bytes. */
+export function lfsObjectsSize(house: Pick<House, 'db'>, repositoryId: number): Promise<number> {
+  return sizeOfObjects(house.db.list, repositoryId);
 }
 
 /**

@@ -64,6 +64,8 @@ export function openBlobs(root: string): Blobs {
   return {
     async write(source, { signal, expect } = {}) {
       const key = randomHex(16);
+      // It may break before the file is open; the pipeline finds it broken then.
+      source.on('error', () => {});
       await mkdir(drafts, { recursive: true, mode: 0o700 });
       const draft = join(drafts, key);
       const meter = measure(expect?.size);

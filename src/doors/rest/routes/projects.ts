@@ -14,6 +14,7 @@ import type { Project } from '../../../identity/records.ts';
 import { fail } from '../../../kernel/faults.ts';
 import { parseId } from '../../../kernel/names.ts';
 import { countCommits } from '../../../repositories/commits.ts';
+import { lfsObjectsSize } from '../../../repositories/lfs-objects.ts';
 import { parseBranchName } from '../../../repositories/ref-names.ts';
 import { resolve } from '../../../repositories/refs.ts';
 import type { Services } from '../../services.ts';
@@ -84,12 +85,13 @@ async function statisticsOf(services: Services, project: Project) {
   const id = project.repository_id;
   const there = id !== null && (await repositories.exists(id));
   const size = there ? await repositories.size(id) : 0;
+  const lfs = id === null ? 0 : await lfsObjectsSize(services, id);
   return {
     commit_count: there ? await countCommits(repositories, id, { all: true }) : 0,
-    storage_size: size,
+    storage_size: size + lfs,
     repository_size: size,
     wiki_size: 0,
-    lfs_objects_size: 0,
+    lfs_objects_size: lfs,
     job_artifacts_size: 0,
     pipeline_artifacts_size: 0,
     packages_size: 0,

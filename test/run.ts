@@ -2,10 +2,12 @@
 // it to those files and folders. The last line says how many passed and failed; a skipped test, a file without tests and
 // a run without tests count as failures.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { inspect } from 'node:util';
+import { searchFolder } from './support/canary.ts';
 import { type PostgresServer, startPostgres } from './support/postgres.ts';
 
 const FILE_TIMEOUT = 600_000;
@@ -69,22 +71,43 @@ async function runFiles(files: string[]): Promise<{ passed: number; failed: numb
   return { passed, failed };
 }
 
+/** Searches what the run left in the temporary folder for every secret that it issued (security-lessons R41). */
+function leftBehind(ledger: string, since: number): string[] {
+  const secrets = readFileSync(ledger, 'utf8').split('\n').filter(Boolean);
+  const found: string[] = [];
+  for (const name of readdirSync(tmpdir())) {
+    const path = join(tmpdir(), name);
+    if (!name.startsWith('keyward-') || name.startsWith('keyward-ledger-')) continue;
+    if (!statSync(path).isDirectory() || statSync(path).mtimeMs < since) continue;
+    found.push(...searchFolder(path, secrets).map((line) => `${path}/${line}`));
+  }
+  return found;
+}
+
 async function main(): Promise<number> {
   const given = process.argv.slice(2).map((path) => resolve(path));
   const files = (given.length > 0 ? given : [join(root, 'test')]).flatMap(testFiles);
   // A whole run brings the clients it needs; what cannot be had is told by the tests that miss it.
   if (given.length === 0) spawnSync(join(root, 'test', 'programs.sh'), { stdio: 'inherit' });
+  const ledger = join(mkdtempSync(join(tmpdir(), 'keyward-ledger-')), 'secrets');
+  writeFileSync(ledger, '', { mode: 0o600 });
+  process.env['KEYWARD_TEST_LEDGER'] = ledger;
   let server: PostgresServer | undefined;
   if (!process.env['KEYWARD_TEST_DATABASE_URL']) {
     server = await startPostgres();
     process.env['KEYWARD_TEST_DATABASE_URL'] = server.url;
   }
   try {
-    const { passed, failed } = files.length > 0 ? await runFiles(files) : { passed: 0, failed: 0 };
+    const started = Date.now();
+    const { passed, failed: failures } = files.length > 0 ? await runFiles(files) : { passed: 0, failed: 0 };
+    const leaks = leftBehind(ledger, started);
+    for (const leak of leaks) console.log(`\n✖ a secret of this run was left behind: ${leak}`);
+    const failed = failures + leaks.length;
     console.log(`${passed} passed, ${failed} failed`);
     return failed === 0 && passed > 0 ? 0 : 1;
   } finally {
     await server?.stop();
+    rmSync(join(ledger, '..'), { recursive: true, force: true });
   }
 }
 

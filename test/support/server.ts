@@ -11,6 +11,7 @@ import type { Services } from '../../src/doors/services.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
 import { startServer as startRealServer } from '../../src/server.ts';
 import { updateSettings } from '../../src/settings/settings.ts';
+import { expectNoSecret, remember, rememberAnswer, searchFolder, searchPostgres, secretsIn } from './canary.ts';
 import { postgresDatabase } from './engines.ts';
 
 /** The first administrator's token and password on every test server. */
@@ -94,9 +95,16 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
   const database = options.engine === 'postgres' ? await postgresDatabase() : null;
   const data = join(folder, 'data');
   const config = readConfig({ ...settingsOf(data, database?.url), ...options.env }, folder);
-  const sink = options.log ? { write: options.log } : { write: () => {} };
+  const leaks: string[] = [];
+  const sink = {
+    write: (line: string) => {
+      const hits = secretsIn(line);
+      if (hits.length > 0) leaks.push(`log: ${hits}`);
+      options.log?.(line);
+    },
+  };
   const server = await startRealServer(config, {
-    log: pino({ level: options.log ? 'debug' : 'silent' }, sink),
+    log: pino({ level: 'debug' }, sink),
     clock: options.clock,
   });
   const { services } = server;
@@ -106,13 +114,21 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
     if (!changed.ok) throw new Error(`bad settings: ${JSON.stringify(changed.error)}`);
   }
   return {
-    ...client(server.url, data),
+    ...client(server.url, data, leaks),
     services,
     runTasks: () => server.runTasks(),
     stop: stopOnce(async () => {
+      const metrics = await fetch(new URL('/-/metrics', server.url), { headers: { 'private-token': ROOT_TOKEN } }).then(
+        (answer) => answer.text(),
+        () => '',
+      );
+      leaks.push(...secretsIn(metrics).map((hit) => `metrics: ${hit}`));
       await server.stop();
+      leaks.push(...searchFolder(folder));
+      if (database) leaks.push(...(await searchPostgres(database.url)));
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
+      expectNoSecret(leaks);
     }),
   };
 }
@@ -132,7 +148,9 @@ export async function spawnServer(
   const stop = stopOnce(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await ended;
+    const leaks = [...secretsIn(output).map((hit) => `output: ${hit}`), ...searchFolder(folder)];
     await rm(folder, { recursive: true, force: true });
+    expectNoSecret(leaks);
   });
   const url = await new Promise<string>((resolve, reject) => {
     const look = () => {
@@ -162,7 +180,8 @@ function settingsOf(data: string, databaseUrl?: string): Record<string, string> 
   };
 }
 
-function client(url: string, data: string): Omit<TestClient, 'stop'> {
+function client(url: string, data: string, leaks: string[] = []): Omit<TestClient, 'stop'> {
+  remember(ROOT_TOKEN);
   const http = async (method: string, path: string, options: ApiOptions = {}): Promise<ApiAnswer> => {
     const headers: Record<string, string> = { ...options.headers };
     if (options.token) headers['PRIVATE-TOKEN'] = options.token;
@@ -177,13 +196,13 @@ function client(url: string, data: string): Omit<TestClient, 'stop'> {
     }
     const answer = await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' });
     const text = await answer.text();
+    // What a caller presented himself may not come back either.
+    if (answer.status >= 400)
+      leaks.push(...secretsIn(text).map((hit) => `${method} ${path.split('?')[0]} answered ${hit}`));
     const isJson = /\bjson\b/.test(answer.headers.get('content-type') ?? '');
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      body: text === '' ? null : isJson ? JSON.parse(text) : text,
-      text,
-    };
+    const parsed = text === '' ? null : isJson ? JSON.parse(text) : text;
+    if (answer.ok) rememberAnswer(parsed, answer.headers.getSetCookie());
+    return { status: answer.status, headers: answer.headers, body: parsed, text };
   };
   const api: TestClient['api'] = (method, path, options = {}) =>
     http(method, `/api/v4${path}`, { ...options, token: options.token === undefined ? ROOT_TOKEN : options.token });
@@ -196,6 +215,7 @@ function client(url: string, data: string): Omit<TestClient, 'stop'> {
     api,
     async user(username, scopes = ['api']) {
       const password = `the password of ${username}`;
+      remember(password);
       const made = await api('POST', '/users', {
         body: { username, name: username, email: `${username}@example.com`, password, skip_confirmation: true },
       });

@@ -14,6 +14,7 @@ import type { Database } from '../../src/storage/database.ts';
 import type { House } from '../../src/storage/house.ts';
 import { InstanceKeys } from '../../src/storage/instance-keys.ts';
 import type { Visibility } from '../../src/storage/schema.ts';
+import { remember } from './canary.ts';
 
 export const START = Date.UTC(2026, 2, 1, 15);
 
@@ -154,8 +155,8 @@ export function makeWorld(db: Database, keys: InstanceKeys = testKeys()): World 
           })
           .execute();
       }),
-    issue: (wish) =>
-      db.tx((tx) =>
+    async issue(wish) {
+      const issued = await db.tx((tx) =>
         issueCredential(tx, house, {
           name: 'key',
           scopes: ['api'],
@@ -164,7 +165,10 @@ export function makeWorld(db: Database, keys: InstanceKeys = testKeys()): World 
           createdByCredentialId: null,
           ...wish,
         }),
-      ),
+      );
+      remember(issued.secret.reveal());
+      return issued;
+    },
     sshKey: (wish) =>
       db.tx((tx) =>
         insertSshKey(

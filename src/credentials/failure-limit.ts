@@ -55,8 +55,8 @@ export class FailureLimit {
   }
 }
 
-/** One IPv6 customer has a whole /64, so that is what counts as one address. */
-function addressKey(ip: string): string {
+/** What counts as one address: one IPv6 customer has a whole /64, and IPv4 inside IPv6 is the IPv4 address. */
+export function addressKey(ip: string): string {
   const plain = ip.startsWith('::ffff:') ? ip.slice(7) : ip;
   if (!plain.includes(':')) return plain;
   const [head = '', tail = ''] = plain.split('%')[0]!.split('::');

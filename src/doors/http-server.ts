@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { SECOND } from '../kernel/clock.ts';
 import { continueWhenRead } from './http/continue.ts';
+import { CROWD_LIMITS, type CrowdLimits, limitCrowds } from './http/crowding.ts';
 import { type Readiness, registerHealth } from './http/health.ts';
 import { Metrics } from './http/metrics.ts';
 import { loggedUrl } from './http/url-log.ts';
@@ -25,18 +26,38 @@ export interface HttpServerConfig {
   readonly doors?: readonly HttpDoor[];
   /** another REST table than the whole one, for tests */
   readonly routes?: readonly Route[];
+  /** other patience and other crowds than those below, for tests */
+  readonly limits?: Partial<HttpLimits>;
 }
+
+/** How long the server waits for a client, in milliseconds, and how many requests and connections an address may have. */
+export interface HttpLimits extends CrowdLimits {
+  /** from the connection, or the end of the request before, until all headers have come */
+  readonly headers: number;
+  /** without a byte either way: who is that quiet in the middle of a request or an answer is gone */
+  readonly idle: number;
+  /** until the body of a REST request has come */
+  readonly body: number;
+}
+
+const LIMITS: HttpLimits = { ...CROWD_LIMITS, headers: 60 * SECOND, idle: 120 * SECOND, body: 300 * SECOND };
 
 /** How `/-/readiness` hears that the server is on its way out; set `draining` before the drain begins. */
 export const readinessOf = new WeakMap<FastifyInstance, Readiness>();
 
 /** Makes the server with every door registered; `listen` and `close` are the caller's. Closing turns readiness to 503 first. */
 export async function createHttpServer(services: Services, config: HttpServerConfig = {}): Promise<FastifyInstance> {
+  const limits = { ...LIMITS, ...config.limits };
   const app = Fastify({
     ...(config.tls ? { https: { cert: config.tls.cert, key: config.tls.key, minVersion: 'TLSv1.2' } } : {}),
-    http: { maxHeaderSize: 32 * 1024, headersTimeout: 60 * SECOND },
+    http: {
+      maxHeaderSize: 32 * 1024,
+      headersTimeout: limits.headers,
+      connectionsCheckingInterval: Math.min(5 * SECOND, limits.headers),
+    },
     // Pushes and uploads take as long as they take; doors with small bodies have limits of their own.
     requestTimeout: 0,
+    connectionTimeout: limits.idle,
     keepAliveTimeout: 75 * SECOND,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 8192 },
@@ -48,6 +69,7 @@ export async function createHttpServer(services: Services, config: HttpServerCon
     frameworkErrors: (_error, request, reply) => void notFound(request, reply),
   }) as unknown as FastifyInstance;
   continueWhenRead(app.server);
+  limitCrowds(app, limits, config.trustedProxies ?? []);
   const readiness: Readiness = { draining: false };
   readinessOf.set(app, readiness);
   app.addHook('preClose', async () => {
@@ -80,7 +102,7 @@ export async function createHttpServer(services: Services, config: HttpServerCon
   });
 
   registerHealth(app, services, readiness);
-  await registerRest(app, services, config.routes ?? allRoutes);
+  await registerRest(app, services, config.routes ?? allRoutes, '/api/v4', limits.body);
   await registerMetrics(app, services, metrics);
   for (const door of config.doors ?? []) await app.register(async (scope) => door(scope, services));
   return app;

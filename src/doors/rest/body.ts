@@ -19,8 +19,6 @@ export interface Input {
 /** Bytes of a body from somebody who named a credential outside of it, and from anybody else. */
 export const BODY_LIMIT = 50 * 1024 * 1024;
 export const STRANGER_BODY_LIMIT = 1024 * 1024;
-/** Milliseconds in which a body must have come. */
-const BODY_TIME = 300_000;
 
 class Unreadable extends Error {
   readonly status: number;
@@ -40,10 +38,13 @@ export function readQuery(query: string): Input {
   return { tree, files: {}, problem: null };
 }
 
-/** Adds the body to the query's parameters; where both name one, the body wins. At most `limit` bytes are read. */
-export async function readBody(request: FastifyRequest, query: Input, limit: number): Promise<Input> {
+/**
+ * Adds the body to the query's parameters; where both name one, the body wins. At most `limit` bytes are read, and a client that
+ * needs longer than `time` milliseconds for them is cut off.
+ */
+export async function readBody(request: FastifyRequest, query: Input, limit: number, time: number): Promise<Input> {
   if (request.raw.headers['content-length'] === '0' || !hasBody(request)) return query;
-  const timer = setTimeout(() => request.raw.destroy(), BODY_TIME);
+  const timer = setTimeout(() => request.raw.destroy(), time);
   try {
     const body = await parseBody(request, limit);
     return { tree: Object.assign(emptyTree(), query.tree, body.tree), files: body.files, problem: query.problem };

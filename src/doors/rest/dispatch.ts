@@ -32,6 +32,8 @@ export interface Door {
   readonly services: Services;
   readonly limit: FailureLimit;
   readonly audit: RefusalAudit;
+  /** milliseconds in which a body must have come */
+  readonly bodyTime: number;
 }
 
 export interface Exchange {
@@ -67,7 +69,7 @@ export async function dispatch(door: Door, exchange: Exchange): Promise<Dispatch
     const decided = await admit(door, exchange, early, outside);
     if (!decided.ok) return decided.error;
   }
-  const input = await readBody(request, early, named ? BODY_LIMIT : STRANGER_BODY_LIMIT);
+  const input = await readBody(request, early, named ? BODY_LIMIT : STRANGER_BODY_LIMIT, door.bodyTime);
   const presented = readPresentation(request.headers, input.tree, door.services.url);
   const admitted = await admit(door, exchange, input, presented);
   if (!admitted.ok) return admitted.error;

@@ -3,6 +3,7 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failureLimitOf } from '../../credentials/failure-limit.ts';
+import { MINUTE } from '../../kernel/clock.ts';
 import { splitUrl } from '../http/raw-path.ts';
 import type { Services } from '../services.ts';
 import { type Dispatched, type Door, dispatch, type Exchange } from './dispatch.ts';
@@ -24,15 +25,16 @@ const METHODS: Readonly<Record<string, Method>> = {
 
 const ALWAYS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
 
-/** Serves `routes` below `base`, such as `/api/v4`. */
+/** Serves `routes` below `base`, such as `/api/v4`. `bodyTime`: milliseconds in which a body must have come. */
 export async function registerRest(
   app: FastifyInstance,
   services: Services,
   routes: readonly Route[],
   base = '/api/v4',
+  bodyTime = 5 * MINUTE,
 ): Promise<void> {
   const table = routeTable(routes);
-  const door: Door = { services, limit: failureLimitOf(services), audit: refusalAuditOf(services) };
+  const door: Door = { services, limit: failureLimitOf(services), audit: refusalAuditOf(services), bodyTime };
   await app.register(async (scope) => {
     // Bodies are read by body.ts, after what can be refused without them.
     scope.removeAllContentTypeParsers();
@@ -57,10 +59,19 @@ async function answer(
     return send(door, exchange, await dispatch(door, exchange), reply);
   } catch (thrown) {
     const expected = errorToReply(thrown);
-    if (!expected) door.services.log.error({ err: thrown, request_id: request.id }, 'a REST request crashed');
+    // Who leaves in the middle of his body has not broken anything.
+    const left = !request.raw.complete && request.raw.destroyed;
+    if (!expected && !left) door.services.log.error({ err: thrown, request_id: request.id }, 'a REST request crashed');
     return sendWire(reply, expected ?? CRASH);
   }
 }
+
+/** Routes that people look for and GitLab has not: where to go instead (reference access-tokens 11). */
+const HINTS: Readonly<Record<string, string>> = {
+  'POST /personal_access_tokens':
+    'administrators make tokens with POST /users/:user_id/personal_access_tokens, everybody on the page ' +
+    '/-/user_settings/personal_access_tokens or with "ssh git@host personal_access_token"',
+};
 
 function find(
   door: Door,
@@ -78,6 +89,8 @@ function find(
   const match = table.find(METHODS[request.method] ?? null, own);
   if (match === null) return error(404, '404 Not Found');
   if ('methods' in match) {
+    const hint = HINTS[`${request.method} /${own.join('/')}`];
+    if (hint !== undefined) return error(404, `404 Not Found - ${hint}`);
     const allow = match.methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
     return error(405, '405 Not Allowed', { allow: allow.join(', ') });
   }

@@ -12,7 +12,7 @@ import { findCredential } from '../credentials/credential-store.ts';
 import { issueCredential } from '../credentials/issue.ts';
 import { actingUser, holderName } from '../credentials/verified-credential.ts';
 import { createBot } from '../identity/bots.ts';
-import { lineageIds, type User } from '../identity/records.ts';
+import { lineageIds, type Namespace, type Project, type User } from '../identity/records.ts';
 import { MAINTAINER } from '../identity/roles.ts';
 import { findUser, updateUser } from '../identity/user-store.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
@@ -231,19 +231,20 @@ async function placeSeenBy(
   type: KeyPlace['type'],
   ref: PlaceRef,
 ): Promise<KeyPlace> {
-  const sound = typeof ref === 'number' ? ref : parseFullPath(ref);
-  const record =
-    sound === null
-      ? null
-      : type === 'project'
-        ? ((await loadProject(house.db.read, sound))?.project ?? null)
-        : await loadNamespace(house.db.read, sound, 'group');
+  const record = await recordOf(house, type, ref);
   const { reach } = credential;
   const own =
     record && reach.type === type && (reach.type === 'project' ? reach.projectId : reach.groupId) === record.id;
   if (!record || !(own || isOpenTo(credential, record.visibility)))
     return fail({ code: 'not_found', thing: type === 'project' ? 'Project' : 'Group' });
   return { type, id: record.id };
+}
+
+async function recordOf(house: House, type: KeyPlace['type'], ref: PlaceRef): Promise<Project | Namespace | null> {
+  const sound = typeof ref === 'number' ? ref : parseFullPath(ref);
+  if (sound === null) return null;
+  if (type === 'group') return loadNamespace(house.db.read, sound, 'group');
+  return (await loadProject(house.db.read, sound))?.project ?? null;
 }
 
 /** The bot is as external as the user who rotates its token (reference access-tokens 6.2, 7.2). */
@@ -271,9 +272,19 @@ export async function revokeResourceToken(house: House, actor: Actor, allowed: R
   await house.db.tx((tx) => revokeKey(tx, house, actor, allowed.action, row));
 }
 
-/** What a caller without the role is told who wants to revoke a token: names both (reference access-tokens 4.4). */
-export async function mayNotRevoke(house: House, credential: Actor['credential'], id: number | null): Promise<Fault> {
-  const row = id === null ? null : await findCredential(house.db.read, id);
+/**
+ * What a caller without the role is told who wants to revoke a token: names both (reference access-tokens 4.4). Only a token of
+ * the place that the caller asked about is named: any other id might be the key of somebody whom he may not see.
+ */
+export async function mayNotRevoke(
+  house: House,
+  credential: Actor['credential'],
+  type: KeyPlace['type'],
+  ref: PlaceRef,
+  id: number | null,
+): Promise<Fault> {
+  const place = await recordOf(house, type, ref);
+  const row = place === null || id === null ? null : await findIn(house, { type, id: place.id }, id);
   const bot = row?.user_id == null ? null : await findUser(house.db.read, row.user_id);
   const caller = actingUser(credential)?.name ?? holderName(credential);
   return { code: 'bad_request', reason: `${caller} cannot delete ${bot?.name ?? 'this access token'}` };

@@ -297,4 +297,25 @@ withForge('project and group access tokens', (forge) => {
       assert.ok(row?.credential_id);
     }
   });
+
+  test('a refused revocation names no key of another place', async () => {
+    const { api, issue, token, world } = forge();
+    const { project, group } = await place();
+    const developer = await person();
+    await world.member(developer, { group }, 30);
+    const other = await place();
+    const hidden = await api('POST', other.paths[0]!, { token: other.token, body: { ...BOT, name: 'hidden bot' } });
+    assert.equal(hidden.status, 201, hidden.text);
+    const foreign = await issue(other.owner);
+    const developers = await token(developer);
+    for (const path of [`/projects/${project.id}`, `/groups/${group.id}`])
+      for (const id of [hidden.body.id, foreign.credential.id, 999_999]) {
+        const answer = await api('DELETE', `${path}/access_tokens/${id}`, { token: developers });
+        assert.deepEqual(
+          [answer.status, answer.body],
+          [400, bad(`${developer.name} cannot delete this access token`)],
+          'a key that is elsewhere and one that is nowhere are alike',
+        );
+      }
+  });
 });

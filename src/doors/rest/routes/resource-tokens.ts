@@ -32,9 +32,13 @@ function creating(type: KeyPlace['type']): RouteRefusals {
   return { role_too_low: no, kind_not_allowed: no, out_of_reach: no };
 }
 
-const naming: RouteRefusals[keyof RouteRefusals] = (credential, { services, path }) =>
-  mayNotRevoke(services, credential, parseId(path['token_id'] ?? ''));
-const REVOKING: RouteRefusals = { role_too_low: naming, out_of_reach: naming };
+function revoking(type: KeyPlace['type']): RouteRefusals {
+  const naming: RouteRefusals[keyof RouteRefusals] = (credential, { services, path }) =>
+    mayNotRevoke(services, credential, type, placeRef(path), parseId(path['token_id'] ?? ''));
+  return { role_too_low: naming, out_of_reach: naming };
+}
+
+const placeRef = (path: Readonly<Record<string, string>>) => parseId(path['id']!) ?? path['id']!;
 
 const createParams = object({
   ...wishParams,
@@ -96,9 +100,8 @@ function routesOf(type: KeyPlace['type']): Route[] {
       refusals: { kind_not_allowed: NOT_ALLOWED },
       async handler(context) {
         const { services, actor, allowed, path } = context;
-        const ref = parseId(path['id']!) ?? path['id']!;
         const wish = rotationOf(context, `POST ${base}/self/rotate`);
-        const made = await rotateOwnResourceToken(services, actor, allowed, type, ref, wish);
+        const made = await rotateOwnResourceToken(services, actor, allowed, type, placeRef(path), wish);
         return json(withToken(presentResourceToken(made.credential, made.level, services.clock.now()), made));
       },
     }),
@@ -122,7 +125,7 @@ function routesOf(type: KeyPlace['type']): Route[] {
       action: `${type}_access_token:revoke`,
       params: none,
       summary: `Revokes an access token of a ${type} and deletes its bot`,
-      refusals: REVOKING,
+      refusals: revoking(type),
       async handler({ services, actor, allowed, path }) {
         await revokeResourceToken(services, actor, allowed, idOf(path, 'token_id'));
         return noContent();

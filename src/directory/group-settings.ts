@@ -10,12 +10,15 @@ export interface GroupSettings {
   readonly subgroup_creation_level: (typeof SUBGROUP_CREATION_LEVELS)[number];
   /** 0 to 4; null: as the instance */
   readonly default_branch_protection: number | null;
+  /** of a group at the top: whether project and group access tokens may be made below it (reference access-tokens 4.4) */
+  readonly resource_access_token_creation_allowed: boolean;
 }
 
 const DEFAULTS: GroupSettings = {
   project_creation_level: 'developer',
   subgroup_creation_level: 'maintainer',
   default_branch_protection: null,
+  resource_access_token_creation_allowed: true,
 };
 
 /** All settings of a group; what is not stored has its default. */

@@ -49,6 +49,12 @@ function checkTexts(wish: GroupWish, top: boolean): void {
   if (Object.keys(fields).length > 0) fail({ code: 'invalid_record', fields });
 }
 
+/** The switch for access tokens is the outermost group's alone (reference access-tokens 4.4). */
+function checkSwitches(wish: GroupWish, top: boolean): void {
+  if (!top && wish.settings?.resource_access_token_creation_allowed === false)
+    invalid('resource_access_token_creation_allowed', 'is not allowed since the group is not top-level group.');
+}
+
 function checkWithin(wish: Visibility, parent: Namespace | null): void {
   if (parent && !levelsWithin(parent.visibility).includes(wish))
     invalid('visibility_level', `${wish} is not allowed since the parent group has a ${parent.visibility} visibility.`);
@@ -66,6 +72,7 @@ export async function createGroup(
 ): Promise<Group> {
   const { place } = allowed;
   checkTexts(wish, place.type === 'instance');
+  checkSwitches(wish, place.type === 'instance');
   const user = actingUser(actor.credential);
   const now = house.clock.now();
   return clashIs(PATH_TAKEN, () =>
@@ -135,6 +142,7 @@ export async function updateGroup(
   return clashIs(PATH_TAKEN, () =>
     house.db.tx(async (tx) => {
       let group = await lockedGroup(tx, allowed.place.group.id);
+      checkSwitches(wish, group.parent_id === null);
       if (wish.visibility && wish.visibility !== group.visibility) {
         const parentId = group.parent_id;
         const [parent] = parentId === null ? [null] : await lockTrees(tx, [parentId]);

@@ -309,4 +309,46 @@ onBothEngines('groups over REST', (server) => {
     });
     assert.equal((await api('GET', '/namespaces', { token: null })).status, 401);
   });
+
+  it('at the top switch the making of access tokens below them off and on', async () => {
+    const { api } = server();
+    const { token } = await server().user('swan');
+    const top = await group(token, 'swans');
+    const sub = await group(token, 'young', { parent_id: top.id });
+    const project = (await api('POST', '/projects', { token, body: { name: 'lake', namespace_id: sub.id } })).body;
+    const places = [`/groups/${top.id}`, `/groups/${sub.id}`, `/projects/${project.id}`];
+    const make = (place: string) =>
+      api('POST', `${place}/access_tokens`, { token, body: { name: 'bot', scopes: ['api'] } });
+    const allow = (id: number, resource_access_token_creation_allowed: boolean) =>
+      api('PUT', `/groups/${id}`, { token, body: { resource_access_token_creation_allowed } });
+    const before = (await make(places[2]!)).body;
+    const off = await allow(top.id, false);
+    assert.deepEqual([off.status, off.body.resource_access_token_creation_allowed], [200, false]);
+    for (const place of places) {
+      const made = await make(place);
+      const type = place.startsWith('/groups') ? 'group' : 'project';
+      assert.deepEqual(
+        [made.status, made.body],
+        [400, { message: `400 Bad request - User does not have permission to create ${type} access token` }],
+      );
+    }
+    const tokens = `${places[2]}/access_tokens`;
+    assert.equal((await api('POST', `${tokens}/${before.id}/rotate`, { token })).status, 401);
+    assert.equal((await api('GET', tokens, { token })).status, 200, 'looking stays');
+    assert.equal((await api('DELETE', `${tokens}/${before.id}`, { token })).status, 204, 'revoking stays');
+    const below = await allow(sub.id, false);
+    assert.deepEqual(
+      [below.status, below.body],
+      [
+        400,
+        {
+          message: {
+            resource_access_token_creation_allowed: ['is not allowed since the group is not top-level group.'],
+          },
+        },
+      ],
+    );
+    assert.equal((await allow(top.id, true)).status, 200);
+    for (const place of places) assert.equal((await make(place)).status, 201);
+  });
 });

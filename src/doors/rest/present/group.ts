@@ -48,6 +48,9 @@ export function presentGroup(
     mentions_disabled: null,
     lfs_enabled: true,
     default_branch_protection: settings.default_branch_protection ?? extras.defaultBranchProtection,
+    ...(group.parent_id === null && {
+      resource_access_token_creation_allowed: settings.resource_access_token_creation_allowed,
+    }),
     avatar_url: null,
     request_access_enabled: false,
     full_name: extras.fullName,

@@ -71,6 +71,7 @@ const wishParams = {
   project_creation_level: optional(oneOf(PROJECT_CREATION_LEVELS, 'Who may make projects in it')),
   subgroup_creation_level: optional(oneOf(SUBGROUP_CREATION_LEVELS, 'Who may make groups in it')),
   default_branch_protection: optional(integer('0 to 4', { oneOf: [0, 1, 2, 3, 4] })),
+  resource_access_token_creation_allowed: optional(boolean('At the top: whether access tokens may be made below it')),
 };
 
 type WishInput = {
@@ -79,6 +80,7 @@ type WishInput = {
   readonly project_creation_level?: (typeof PROJECT_CREATION_LEVELS)[number];
   readonly subgroup_creation_level?: (typeof SUBGROUP_CREATION_LEVELS)[number];
   readonly default_branch_protection?: number;
+  readonly resource_access_token_creation_allowed?: boolean;
 };
 
 const wishOf = (input: WishInput) => ({
@@ -88,6 +90,7 @@ const wishOf = (input: WishInput) => ({
     project_creation_level: input.project_creation_level,
     subgroup_creation_level: input.subgroup_creation_level,
     default_branch_protection: input.default_branch_protection,
+    resource_access_token_creation_allowed: input.resource_access_token_creation_allowed,
   },
 });
 

@@ -4,10 +4,9 @@ import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
 import { deleteBot } from '../credentials/bots.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
-import { directOwners, membershipsOf } from '../identity/member-store.ts';
+import { lastingOwners, membershipsOf } from '../identity/member-store.ts';
 import { deleteSubtree, findNamespace, lockTrees, personalNamespace } from '../identity/namespace-store.ts';
 import { findUser } from '../identity/user-store.ts';
-import { isoDate } from '../kernel/clock.ts';
 import { fail } from '../kernel/faults.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
@@ -31,7 +30,7 @@ export async function deleteUser(
     const user = await findUser(tx, userId);
     if (!user) fail({ code: 'not_found', thing: 'User' });
     if (user.type === 'ghost') fail({ code: 'forbidden', reason: 'An internal user cannot be deleted' });
-    const doomed = await groupsOwnedAlone(tx, userId, isoDate(house.clock.now()));
+    const doomed = await groupsOwnedAlone(tx, userId);
     if (doomed.length > 0 && !options.hard)
       fail({ code: 'conflict', reason: 'User cannot be removed because they are the sole owner of a group' });
     const own = await personalNamespace(tx, userId);
@@ -54,12 +53,12 @@ async function deleteNamespace(tx: Tx, house: House, id: number): Promise<void> 
   if (below) await endPlaces(tx, house, below);
 }
 
-async function groupsOwnedAlone(tx: Tx, userId: number, today: string): Promise<number[]> {
+async function groupsOwnedAlone(tx: Tx, userId: number): Promise<number[]> {
   const alone: number[] = [];
   for (const member of await membershipsOf(tx, userId)) {
     if (member.namespace_id === null || member.access_level < 50) continue;
     if (!(await findNamespace(tx, member.namespace_id))) continue;
-    const owners = await directOwners(tx, member.namespace_id, today);
+    const owners = await lastingOwners(tx, member.namespace_id);
     if (owners.length === 1 && owners[0] === userId) alone.push(member.namespace_id);
   }
   return alone;

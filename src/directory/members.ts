@@ -6,10 +6,10 @@ import { actingUser } from '../credentials/verified-credential.ts';
 import {
   deleteMember,
   deleteMembersBelow,
-  directOwners,
   findMember,
   inheritedLevel,
   insertMember,
+  lastingOwners,
   type MemberPlace,
   updateMember,
 } from '../identity/member-store.ts';
@@ -102,7 +102,7 @@ export async function changeMember(
   const place = memberPlaceOf(allowed.place);
   return house.db.tx(async (tx) => {
     const { member, user } = await existing(tx, allowed, place, userId, today);
-    if (wish.level < OWNER) await keepAnOwner(tx, place, member, today);
+    if (wish.level < OWNER || wish.expiresAt) await keepAnOwner(tx, place, member);
     await checkInherited(tx, place, user, wish.level, today);
     const patch = wish.expiresAt === undefined ? {} : { expires_at: wish.expiresAt };
     const changed = await updateMember(tx, member.id, { access_level: wish.level, ...patch });
@@ -132,7 +132,7 @@ export async function removeMember(
   const place = memberPlaceOf(allowed.place);
   await house.db.tx(async (tx) => {
     const { member, user } = await existing(tx, leaving ? null : allowed, place, userId, today);
-    await keepAnOwner(tx, place, member, today);
+    await keepAnOwner(tx, place, member);
     if (!(await deleteMember(tx, member.id))) fail(NO_MEMBER);
     if (place.type === 'group' && !keepBelow) await deleteMembersBelow(tx, place.namespace.lineage, userId);
     await record(tx, house, actor, allowed, user, leaving ? 'Left' : 'Removed a member', {
@@ -163,14 +163,14 @@ async function existing(
   return { member, user };
 }
 
-/** The last Owner of a group, and the owner of a personal namespace in its projects, stay Owners. */
-async function keepAnOwner(tx: Tx, place: MemberPlace, member: Member, today: string): Promise<void> {
+/** The last lasting Owner of a group, and the owner of a personal namespace in its projects, stay Owners, and for good. */
+async function keepAnOwner(tx: Tx, place: MemberPlace, member: Member): Promise<void> {
   if (member.access_level < OWNER) return;
   if (place.type === 'project') {
     if (place.namespace.owner_user_id === member.user_id) fail(FORBIDDEN);
     return;
   }
-  const owners = await directOwners(tx, place.namespace.id, today);
+  const owners = await lastingOwners(tx, place.namespace.id);
   if (owners.every((owner) => owner === member.user_id)) fail(FORBIDDEN);
 }
 

@@ -187,7 +187,17 @@ onBothEngines('members over REST', (server) => {
       (await api('PUT', `${above}/${owner.id}`, { token: owner.token, body: { access_level: 40 } })).status,
       403,
     );
+    const dated = (user: { id: number }) =>
+      api('PUT', `${above}/${user.id}`, { token: owner.token, body: { access_level: 50, expires_at: day(1) } });
+    assert.equal((await dated(owner)).status, 403, 'tomorrow the group would have no Owner');
     await api('POST', above, { token: owner.token, body: { user_id: guest.id, access_level: 50 } });
+    assert.equal((await dated(guest)).status, 200);
+    assert.equal((await dated(owner)).status, 403, 'nor may the last lasting one follow');
+    assert.equal((await api('DELETE', `${above}/${owner.id}`, { token: owner.token })).status, 403);
+    await api('PUT', `${above}/${guest.id}`, { token: owner.token, body: { access_level: 50, expires_at: null } });
+    await api('POST', `/users/${guest.id}/block`);
+    assert.equal((await api('DELETE', `${above}/${owner.id}`, { token: owner.token })).status, 403, 'blocked is none');
+    await api('POST', `/users/${guest.id}/unblock`);
     const both = await Promise.all(
       [owner, guest].map((each) => api('DELETE', `${above}/${each.id}`, { token: each.token })),
     );

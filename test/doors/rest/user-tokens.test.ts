@@ -274,4 +274,14 @@ withForge('making tokens for users', (forge) => {
     const high = await api('GET', '/personal_access_tokens/self/associations?min_access_level=30', { token: text });
     assert.deepEqual([high.body.groups.length, high.body.projects.length], [0, 1]);
   });
+
+  test('the route that people look for is not there, and says where to go instead', async () => {
+    const { api, token, world } = forge();
+    const answer = await api('POST', '/personal_access_tokens', {
+      token: await token(await world.user({ username: 'looking' })),
+      body: { name: 'x', scopes: ['api'] },
+    });
+    assert.equal(answer.status, 404);
+    assert.match(answer.body.error, /^404 Not Found - .*personal_access_tokens/);
+  });
 });

@@ -31,6 +31,8 @@ export function parseGitUrl(target: string): GitRequest | null {
   const match = /^(.+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(bare);
   if (match) {
     const repository = match[1]!;
+    // `/...git/` is no segment that climbs, but what is left without `.git` would be one.
+    if (/(?:^|\/)\.{1,2}$/.test(repository)) return { type: 'impossible' };
     if (match[2] !== 'info/refs')
       return {
         type: 'rpc',

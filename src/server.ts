@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { HEAD_FILE, startSealer } from './audit/sealer.ts';
 import { readArguments, runCommand } from './cli/commands.ts';
 import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.ts';
+import { watchLiveUses } from './credentials/live-use-watch.ts';
 import { REAP_PROJECTS } from './directory/end-places.ts';
 import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
@@ -120,6 +121,8 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   local.answer('doctor', async () => ({ forwardedSeen }));
   await reconcilePushes(services);
   services.refusals.start();
+  const watch = watchLiveUses(services);
+  undo.push(() => watch.stop());
   const sealer = startSealer(services, { headFile: join(config.data, HEAD_FILE) });
   undo.push(() => sealer.stop());
 

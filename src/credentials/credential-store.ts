@@ -19,6 +19,17 @@ export async function findCredential(
   return row ? asRow(row) : null;
 }
 
+/** Those of these keys whose end has come, rotated ones after their overlap included. */
+export async function endedAmong(q: Queryable, ids: readonly number[], now: number): Promise<number[]> {
+  const rows = await q
+    .selectFrom('credentials')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('ended_at', '<=', now)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
 /** The key with one of these digests, and the user behind it. One indexed look-up. */
 export async function findByDigest(
   q: Queryable,

@@ -12,3 +12,9 @@ export async function findUser(q: Queryable, id: number): Promise<User | null> {
 export async function holderState(q: Queryable, userId: number): Promise<User['state'] | null> {
   return (await findUser(q, userId))?.state ?? null;
 }
+
+/** Those of these users who are blocked, deactivated or deleted. */
+export async function shutOutAmong(q: Queryable, ids: readonly number[]): Promise<number[]> {
+  const rows = await q.selectFrom('users').select('id').where('id', 'in', ids).where('state', '!=', 'active').execute();
+  return rows.map((row) => row.id);
+}

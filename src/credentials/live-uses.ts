@@ -14,6 +14,8 @@ interface Entry {
   readonly controller: AbortController;
   readonly credentialId: number | null;
   readonly userId: number | null;
+  /** the user it acts as; null for a deploy key, which clones on whatever becomes of its creator */
+  readonly actsAs: number | null;
 }
 
 export class LiveUses {
@@ -25,6 +27,7 @@ export class LiveUses {
       controller: new AbortController(),
       credentialId: credential.id,
       userId: responsibleUser(credential),
+      actsAs: actingUser(credential)?.id ?? null,
     };
     this.#entries.add(entry);
     return { signal: entry.controller.signal, done: () => void this.#entries.delete(entry) };
@@ -44,6 +47,16 @@ export class LiveUses {
   /** Ends everything (shutdown after the drain). */
   cutAll(): void {
     this.#cutWhere(() => true);
+  }
+
+  /** The keys that hold something open, and the users that they act as, each once. */
+  held(): { credentialIds: number[]; userIds: number[] } {
+    const entries = [...this.#entries];
+    const once = (ids: readonly (number | null)[]) => [...new Set(ids)].filter((id) => id !== null);
+    return {
+      credentialIds: once(entries.map((entry) => entry.credentialId)),
+      userIds: once(entries.map((entry) => entry.actsAs)),
+    };
   }
 
   /** How many uses are open; a metric. */

@@ -1,0 +1,36 @@
+// Cuts what is open under a key that ended elsewhere: on another node, or at the end of an overlap that a rotation left. Every
+// second, and only while something is open, it asks the rows whose keys those are; nobody has to tell it. It ends no key.
+import { SECOND } from '../kernel/clock.ts';
+import type { House } from '../storage/house.ts';
+import { endedAmong } from './credential-store.ts';
+import { shutOutAmong } from './holder-store.ts';
+import { liveUsesOf } from './live-uses.ts';
+
+/** Cuts, once, every open use whose key has ended or whose user is shut out. */
+export async function cutEndedElsewhere(house: House): Promise<void> {
+  const uses = liveUsesOf(house);
+  const { credentialIds, userIds } = uses.held();
+  if (credentialIds.length > 0) uses.cut(await endedAmong(house.db.read, credentialIds, house.clock.now()));
+  if (userIds.length > 0) for (const id of await shutOutAmong(house.db.read, userIds)) uses.cutUser(id);
+}
+
+/** Does so every second until it is stopped. A failure is logged, and the next second tries again. */
+export function watchLiveUses(house: House): { stop(): Promise<void> } {
+  let running = Promise.resolve();
+  let busy = false;
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    running = cutEndedElsewhere(house)
+      .catch((error: unknown) => house.log.error({ err: error }, 'the keys of what is open could not be looked at'))
+      .finally(() => {
+        busy = false;
+      });
+  }, SECOND).unref();
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return running;
+    },
+  };
+}

@@ -213,6 +213,17 @@ describe('code over REST', () => {
       actions: [{ action: 'update', file_path: 'a/b.txt', content: 'one\n2\n' }],
     });
     assert.equal(low.status, 201);
+    const twoStarts = await forge.api('POST', commits, asDeveloper, {
+      branch: 'other',
+      start_branch: 'main',
+      start_sha: first.body.id,
+      commit_message: 'third',
+      actions: [],
+    });
+    assert.deepEqual(
+      [twoStarts.status, twoStarts.body],
+      [400, { error: 'start_branch, start_sha are mutually exclusive' }],
+    );
     const list = await forge.api('GET', `${commits}?ref_name=work&with_stats=true`, asDeveloper);
     assert.deepEqual(
       list.body.map((each: { title: string }) => each.title),

@@ -154,6 +154,8 @@ export const routes: Route[] = [
     summary: 'Write a commit of several files',
     handler: async (context, opened) => {
       const { services, input } = context;
+      if (input.start_branch && input.start_sha)
+        return fail({ code: 'invalid_parameters', texts: ['start_branch, start_sha are mutually exclusive'] });
       const prepared = await prepareCommit(services.repositories, opened.id, {
         branch: input.branch,
         message: input.commit_message,

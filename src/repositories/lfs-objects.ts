@@ -16,7 +16,7 @@ import { findObjects, insertObject, type LfsObject, sizeOfObjects } from './lfs-
 export type LfsHouse = House & { readonly blobs: Blobs; readonly verifier: Pick<Verifier, 'byId'> };
 
 /** The proof that somebody may read, or write, a repository: either tells him which objects are there. */
-export type LfsProof = Allowed<'repository:pull'> | Allowed<'repository:push'>;
+export type LfsProof = Allowed<'repository:pull'> | Allowed<'repository:push'> | Allowed<'file:read'>;
 
 /** The name of an object: SHA-256 of its bytes, 64 lower-case hex characters. */
 export type Oid = string & { readonly __oid: true };
@@ -100,7 +100,7 @@ class Lost extends Error {}
 /** An object that may be read. Null when the repository does not hold it. */
 export async function openLfsObject(
   house: Pick<LfsHouse, 'db' | 'blobs'>,
-  allowed: Allowed<'repository:pull'>,
+  allowed: Allowed<'repository:pull'> | Allowed<'file:read'>,
   oid: Oid,
 ): Promise<{ readonly size: number; read(range?: ByteRange): Promise<Readable> } | null> {
   const found = (await findLfsObjects(house, allowed, [oid])).get(oid);

@@ -496,6 +496,31 @@ for (const engine of ['sqlite', 'postgres'] as const)
       assert.deepEqual([found.id, found.owner.name], [lock.id, 'Ghost User']);
     });
 
+    it('REST gives the object behind a pointer when asked, and only one that this repository holds', async () => {
+      const { oid, size, bytes } = await stored(randomBytes(2000));
+      const pointer = (name: string, length: number) =>
+        `version https://git-lfs.github.com/spec/v1\noid sha256:${name}\nsize ${length}\n`;
+      const texts = {
+        'there.bin': pointer(oid, size),
+        'missing.bin': pointer('9'.repeat(64), 5),
+        'text.bin': `${pointer(oid, size)}\nand more\n`,
+      };
+      const at = await lab.project(group, {}, texts);
+      await lab.world.member(maintainer, { project: at }, 40);
+      const read = async (name: string, lfs: boolean) => {
+        const path = `/api/v4/projects/${at.id}/repository/files/${name}/raw?ref=main&lfs=${lfs}`;
+        const answer = await fetch(lab.server.url + path, { headers: { 'private-token': owner } });
+        assert.equal(answer.status, 200, name);
+        return Buffer.from(await answer.arrayBuffer());
+      };
+      assert.equal((await read('there.bin', true)).toString(), texts['there.bin'], 'held by another repository only');
+      assert.equal((await put(owner, oid, size, bytes, at)).status, 200);
+      assert.deepEqual(await read('there.bin', true), bytes);
+      assert.equal((await read('there.bin', false)).toString(), texts['there.bin']);
+      for (const name of ['missing.bin', 'text.bin'] as const)
+        assert.equal((await read(name, true)).toString(), texts[name]);
+    });
+
     it('uploads and locks are audited with their key', async () => {
       const { oid } = await stored();
       const { body } = await lab.api('GET', `/audit_events?per_page=100&entity_type=Project&entity_id=${project.id}`);

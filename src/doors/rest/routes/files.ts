@@ -1,10 +1,15 @@
 // Single files: read as JSON, raw or with who wrote each line, and written one commit each (reference git-and-deploy 12.8).
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import type { Allowed } from '../../../access/allowed.ts';
 import { blame } from '../../../repositories/blame.ts';
 import { prepareCommit } from '../../../repositories/commit-actions.ts';
 import { lastCommitOf } from '../../../repositories/commits.ts';
+import { MOST_POINTER_BYTES, openPointed } from '../../../repositories/lfs-pointer.ts';
 import type { ObjectId } from '../../../repositories/ref-names.ts';
 import { type FileContent, findFile, openBlob, readFile } from '../../../repositories/trees.ts';
+import type { Services } from '../../services.ts';
 import { type Code, type CodeContext, codeRoute, commitOf, MAY_NOT_PUSH, sentence, signatureOf } from '../code.ts';
 import { presentBlame } from '../present/commit.ts';
 import { json, noContent, type RestReply, type Route } from '../route.ts';
@@ -24,6 +29,18 @@ interface Meta {
   readonly commitId: ObjectId;
   readonly lastCommitId: ObjectId;
   readonly executable: boolean;
+}
+
+/** The object that a file points at; the file itself when it is no pointer, or its object is not here. */
+async function behindPointer(
+  services: Services,
+  allowed: Allowed<'file:read'>,
+  file: { readonly size: number; readonly stream: Readable },
+): Promise<{ readonly size: number; readonly stream: Readable }> {
+  if (file.size > MOST_POINTER_BYTES) return file;
+  const bytes = await buffer(file.stream);
+  const object = await openPointed(services, allowed, bytes);
+  return object ? { size: object.size, stream: await object.read() } : { ...file, stream: Readable.from([bytes]) };
 }
 
 function headersOf(meta: Meta, sha256: string | null): Record<string, string> {
@@ -157,7 +174,8 @@ export const routes: Route[] = [
       const commitId = await commitOf(context, opened, input.ref);
       const file = await findFile(repositories, opened.id, commitId, path['file_path']!);
       const last = await lastCommitOf(repositories, opened.id, commitId, file.path);
-      const { size, stream } = await openBlob(repositories, opened.id, file.id, { signal });
+      const blob = await openBlob(repositories, opened.id, file.id, { signal });
+      const { size, stream } = input.lfs ? await behindPointer(context.services, context.allowed, blob) : blob;
       const meta = {
         ...metaOf({ ...file, content: Buffer.alloc(0), commitId, lastCommitId: last ?? commitId }, input.ref),
         size,

@@ -95,11 +95,24 @@ export function preferencesOf(user: User): Preferences {
 }
 
 /** Changes the own preferences. */
-export async function changePreferences(house: House, allowed: Mine, wish: Partial<Preferences>): Promise<Preferences> {
+export async function changePreferences(
+  house: House,
+  actor: Actor,
+  allowed: Mine,
+  wish: Partial<Preferences>,
+): Promise<Preferences> {
   const user = ownUser(allowed);
   const given = Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== undefined));
   const preferences = { ...preferencesOf(user), ...given };
-  await house.db.tx((tx) => updateUser(tx, user.id, { preferences: JSON.stringify(preferences) }));
+  await house.db.tx(async (tx) => {
+    await updateUser(tx, user.id, { preferences: JSON.stringify(preferences) });
+    await auditDeed(tx, house, actor, {
+      action: 'account:update',
+      ...ofUser(user),
+      message: 'Changed the preferences',
+      details: { changed: Object.keys(given) },
+    });
+  });
   return preferences;
 }
 
@@ -131,6 +144,7 @@ export function statusOf(user: User, now: number): Status {
 /** Sets the own status; `keep` leaves what is not named as it is (PATCH), otherwise it is cleared (PUT). */
 export async function changeStatus(
   house: House,
+  actor: Actor,
   allowed: Mine,
   wish: {
     readonly emoji?: string | null | undefined;
@@ -151,7 +165,10 @@ export async function changeStatus(
     availability: wish.availability ?? before.availability,
     clear_status_at: wish.clear_status_after ? now + CLEAR_AFTER[wish.clear_status_after] : before.clear_status_at,
   };
-  await house.db.tx((tx) => updateUser(tx, user.id, { status: JSON.stringify(status) }));
+  await house.db.tx(async (tx) => {
+    await updateUser(tx, user.id, { status: JSON.stringify(status) });
+    await auditDeed(tx, house, actor, { action: 'account:update', ...ofUser(user), message: 'Changed the status' });
+  });
   return status;
 }
 

@@ -4,10 +4,11 @@ import type { Allowed } from '../access/allowed.ts';
 import { type Actor, auditDeed } from '../credentials/actor.ts';
 import { deleteBot } from '../credentials/bots.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
-import { lastingOwners, membershipsOf } from '../identity/member-store.ts';
+import { directOwners, membershipsOf } from '../identity/member-store.ts';
 import { deleteSubtree, findNamespace, lockTrees, personalNamespace } from '../identity/namespace-store.ts';
 import { findUser } from '../identity/user-store.ts';
-import { fail } from '../kernel/faults.ts';
+import { isoDate } from '../kernel/clock.ts';
+import { demandUnchanged, fail } from '../kernel/faults.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { endPlaces } from './end-places.ts';
@@ -22,15 +23,16 @@ export async function deleteUser(
   actor: Actor,
   _allowed: Allowed<'user:administer'>,
   userId: number,
-  options: { readonly hard: boolean },
+  options: { readonly hard: boolean; readonly unchangedSince?: number | null },
 ): Promise<void> {
   if (actingUser(actor.credential)?.id === userId)
     fail({ code: 'forbidden', reason: 'The API initiating user cannot be deleted by the API' });
   await house.db.tx(async (tx) => {
     const user = await findUser(tx, userId);
     if (!user) fail({ code: 'not_found', thing: 'User' });
+    demandUnchanged(user.updated_at, options.unchangedSince ?? null);
     if (user.type === 'ghost') fail({ code: 'forbidden', reason: 'An internal user cannot be deleted' });
-    const doomed = await groupsOwnedAlone(tx, userId);
+    const doomed = await groupsOwnedAlone(tx, userId, isoDate(house.clock.now()));
     if (doomed.length > 0 && !options.hard)
       fail({ code: 'conflict', reason: 'User cannot be removed because they are the sole owner of a group' });
     const own = await personalNamespace(tx, userId);
@@ -53,12 +55,12 @@ async function deleteNamespace(tx: Tx, house: House, id: number): Promise<void> 
   if (below) await endPlaces(tx, house, below);
 }
 
-async function groupsOwnedAlone(tx: Tx, userId: number): Promise<number[]> {
+async function groupsOwnedAlone(tx: Tx, userId: number, today: string): Promise<number[]> {
   const alone: number[] = [];
   for (const member of await membershipsOf(tx, userId)) {
     if (member.namespace_id === null || member.access_level < 50) continue;
     if (!(await findNamespace(tx, member.namespace_id))) continue;
-    const owners = await lastingOwners(tx, member.namespace_id);
+    const owners = await directOwners(tx, member.namespace_id, today);
     if (owners.length === 1 && owners[0] === userId) alone.push(member.namespace_id);
   }
   return alone;

@@ -96,7 +96,7 @@ export async function createUser(
 
 /**
  * Changes a user. A new user name moves his personal namespace with all in it; a new password ends his sessions. Token bots
- * and the Ghost User cannot be changed (403); who is not there is 404 `User`.
+ * and the Ghost User cannot be changed, nor can an administrator step down by himself (403): one always stays. Who is not there is 404 `User`.
  */
 export async function changeUser(
   house: House,
@@ -114,6 +114,8 @@ export async function changeUser(
       const before = await findUser(tx, userId);
       if (!before) fail({ code: 'not_found', thing: 'User' });
       if (before.type === 'ghost' || before.type === 'project_bot') fail({ code: 'forbidden', reason: null });
+      if (wish.admin === false && before.admin === 1 && actingUser(actor.credential)?.id === userId)
+        fail({ code: 'forbidden', reason: 'You cannot remove your own administrator rights' });
       const now = house.clock.now();
       if (wish.username !== undefined && wish.username !== before.username)
         await renamePersonalNamespace(tx, userId, wish.username, now);

@@ -185,6 +185,21 @@ export function membershipsOf(q: Queryable, userId: number): Promise<Member[]> {
   return q.selectFrom('members').selectAll().where('user_id', '=', userId).execute();
 }
 
+/** Ids of those who own a group directly on `today`, blocked ones included; token bots do not count. */
+export async function directOwners(q: Queryable, groupId: number, today: string): Promise<number[]> {
+  const rows = await q
+    .selectFrom('members as m')
+    .innerJoin('users as u', 'u.id', 'm.user_id')
+    .select('m.user_id')
+    .where('m.namespace_id', '=', groupId)
+    .where('m.access_level', '=', 50)
+    .where('u.type', '<>', 'project_bot')
+    .where('u.deleted_at', 'is', null)
+    .where((eb) => eb.or([eb('m.expires_at', 'is', null), eb('m.expires_at', '>', today)]))
+    .execute();
+  return rows.map((row) => row.user_id);
+}
+
 /**
  * Ids of those who own a group directly and for good: not blocked, without a date on which their membership ends. Token bots do
  * not count.

@@ -38,3 +38,12 @@ export class FaultError extends Error {
 export function fail(fault: Fault): never {
   throw new FaultError(fault);
 }
+
+/**
+ * Ends the deed when what it is about to remove was changed at `changedAt`, after `unchangedSince` (milliseconds both; null: not
+ * asked). The caller means an older one: `If-Unmodified-Since`, which has whole seconds (reference git-and-deploy 4).
+ */
+export function demandUnchanged(changedAt: number, unchangedSince: number | null): void {
+  if (unchangedSince !== null && Math.floor(changedAt / 1000) * 1000 > unchangedSince)
+    fail({ code: 'precondition_failed' });
+}

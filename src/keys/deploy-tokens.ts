@@ -9,7 +9,7 @@ import { findCredential, forgetCredentials } from '../credentials/credential-sto
 import { issueCredential } from '../credentials/issue.ts';
 import { DEPLOY_TOKEN_SCOPES } from '../credentials/scopes.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
-import { fail } from '../kernel/faults.ts';
+import { demandUnchanged, fail } from '../kernel/faults.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
@@ -124,8 +124,15 @@ export async function rotateDeployToken(
 }
 
 /** Deletes a deploy token: it ends now and leaves every list. */
-export async function deleteDeployToken(house: House, actor: Actor, allowed: ManageProof, id: number): Promise<void> {
+export async function deleteDeployToken(
+  house: House,
+  actor: Actor,
+  allowed: ManageProof,
+  id: number,
+  unchangedSince: number | null = null,
+): Promise<void> {
   const row = await findIn(house, placeOf(allowed), id);
+  demandUnchanged(row.created_at, unchangedSince);
   await house.db.tx(async (tx) => {
     if (!(await revokeKey(tx, house, actor, allowed.action, row)))
       await auditKey(tx, house, actor, allowed.action, row, `Deleted deploy token ${row.name}`);

@@ -7,8 +7,7 @@ import type { CredentialRow } from '../credentials/credential-rows.ts';
 import { findCredential } from '../credentials/credential-store.ts';
 import type { User } from '../identity/records.ts';
 import { findUser } from '../identity/user-store.ts';
-import { SECOND } from '../kernel/clock.ts';
-import { fail } from '../kernel/faults.ts';
+import { demandUnchanged, fail } from '../kernel/faults.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
 import { revokeKey } from './end-key.ts';
@@ -89,8 +88,6 @@ export async function revokeImpersonationToken(
   unchangedSince: number | null = null,
 ): Promise<void> {
   const row = await tokenOf(house, userId, id);
-  // HTTP dates have whole seconds.
-  if (unchangedSince !== null && Math.floor(row.created_at / SECOND) * SECOND > unchangedSince)
-    fail({ code: 'precondition_failed' });
+  demandUnchanged(row.created_at, unchangedSince);
   await house.db.tx((tx) => revokeKey(tx, house, actor, allowed.action, row));
 }

@@ -56,6 +56,12 @@ onBothEngines('the own account', (server) => {
     const replaced = await api('PUT', '/user/status', { token, body: { emoji: 'tea' } });
     assert.equal(replaced.body.message, null);
     assert.equal((await api('PUT', '/user/status', { token, body: { message: 'x'.repeat(101) } })).status, 400);
+    const events = (await api('GET', `/audit_events?entity_type=User&entity_id=${id}&action=account:update`)).body;
+    assert.deepEqual(
+      events.map((event: { details: { custom_message: string } }) => event.details.custom_message),
+      ['Changed the status', 'Changed the status', 'Changed the status', 'Changed the preferences'],
+      'each change is on record once, the refused one is not',
+    );
   });
 
   it('has a picture whose type is read from its bytes', async () => {

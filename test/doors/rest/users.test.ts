@@ -199,4 +199,41 @@ onBothEngines('users over REST', (server) => {
     );
     assert.deepEqual(tries.map((answer) => answer.status).sort(), [201, 409, 409]);
   });
+
+  it('who administers cannot step down by himself', async () => {
+    const { api } = server();
+    const root = (await api('GET', '/user')).body;
+    const stepped = await api('PUT', `/users/${root.id}`, { body: { admin: false } });
+    assert.deepEqual(
+      [stepped.status, stepped.body],
+      [403, { message: '403 Forbidden - You cannot remove your own administrator rights' }],
+    );
+    assert.equal((await api('PUT', `/users/${root.id}`, { body: { admin: true, note: 'stays' } })).status, 200);
+    const second = await server().user('second-in-command');
+    await api('PUT', `/users/${second.id}`, { body: { admin: true } });
+    assert.equal((await api('PUT', `/users/${second.id}`, { body: { admin: false } })).body.is_admin, false);
+  });
+
+  it('and what else is deleted stays when it was changed after the date in If-Unmodified-Since', async () => {
+    const { api } = server();
+    const { id, token } = await server().user('careful');
+    const group = (await api('POST', '/groups', { token, body: { name: 'g', path: 'careful-group' } })).body;
+    const project = (await api('POST', '/projects', { token, body: { name: 'p', namespace_id: group.id } })).body;
+    const body = { name: 'd', scopes: ['read_repository'] };
+    const deploy = (await api('POST', `/projects/${project.id}/deploy_tokens`, { token, body })).body;
+    const before = 'Sat, 01 Jan 2000 00:00:00 GMT';
+    const after = new Date(server().services.clock.now() + 60_000).toUTCString();
+    const paths = [
+      `/projects/${project.id}/deploy_tokens/${deploy.id}`,
+      `/projects/${project.id}`,
+      `/groups/${group.id}`,
+      `/users/${id}`,
+    ];
+    for (const path of paths) {
+      const late = await api('DELETE', path, { headers: { 'if-unmodified-since': before } });
+      assert.deepEqual([path, late.status, late.body], [path, 412, { message: '412 Precondition Failed' }]);
+      const good = await api('DELETE', path, { headers: { 'if-unmodified-since': after } });
+      assert.ok([202, 204].includes(good.status), `${path}: ${good.status} ${good.text}`);
+    }
+  });
 });

@@ -38,8 +38,8 @@ const changingStatus = (method: 'PUT' | 'PATCH') =>
     action: 'account:update',
     params: statusParams,
     summary: 'Sets the own status',
-    async handler({ services, allowed, input }) {
-      return json(presentStatus(await changeStatus(services, allowed, input, method === 'PATCH')));
+    async handler({ services, actor, allowed, input }) {
+      return json(presentStatus(await changeStatus(services, actor, allowed, input, method === 'PATCH')));
     },
   });
 
@@ -110,9 +110,9 @@ export const routes: Route[] = [
       pass_user_identities_to_ci_jwt: optional(boolean('Name the own identities in job tokens')),
     }),
     summary: 'Changes the own preferences',
-    async handler({ services, allowed, input }) {
+    async handler({ services, actor, allowed, input }) {
       const user = ownUser(allowed);
-      return json({ id: user.id, user_id: user.id, ...(await changePreferences(services, allowed, input)) });
+      return json({ id: user.id, user_id: user.id, ...(await changePreferences(services, actor, allowed, input)) });
     },
   }),
   route({

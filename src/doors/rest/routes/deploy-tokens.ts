@@ -15,6 +15,7 @@ import type { KeyPlace } from '../../../keys/holder-store.ts';
 import { presentDeployToken, withToken } from '../present/credential.ts';
 import { created, json, noContent, paged, type RefusedAt, type Route, type RouteRefusals, route } from '../route.ts';
 import { boolean, date, none, object, optional, stringList, text, withDefault } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { idOf, rotateParams, rotationOf } from './token-params.ts';
 
 const listParams = object({ active: withDefault(boolean('Only those that may authenticate'), false) });
@@ -117,8 +118,8 @@ function routesOf(type: KeyPlace['type']): Route[] {
       params: none,
       summary: `Deletes a deploy token of a ${type}`,
       refusals,
-      async handler({ services, actor, allowed, path }) {
-        await deleteDeployToken(services, actor, allowed, idOf(path, 'token_id'));
+      async handler({ services, actor, allowed, path, headers }) {
+        await deleteDeployToken(services, actor, allowed, idOf(path, 'token_id'), unchangedSince(headers));
         return noContent();
       },
     }),

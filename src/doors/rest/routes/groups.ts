@@ -17,10 +17,12 @@ import { listProjects } from '../../../directory/project-list-store.ts';
 import type { Group } from '../../../identity/records.ts';
 import { MEMBER_LEVELS, MINIMAL, OWNER } from '../../../identity/roles.ts';
 import { isoDate } from '../../../kernel/clock.ts';
+import { demandUnchanged } from '../../../kernel/faults.ts';
 import type { Services } from '../../services.ts';
 import { created, json, paged, type Route, route } from '../route.ts';
 import { boolean, integer, integerList, none, nullable, object, oneOf, optional, text, visibility } from '../schema.ts';
 import { demand, refOf } from '../second-proof.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { groupPage, oneGroup, saving } from './group-reply.ts';
 import { projectFilter, projectFilterParams, projectPage } from './project-params.ts';
 
@@ -190,7 +192,8 @@ export const routes: Route[] = [
     action: 'group:delete',
     params: none,
     summary: 'Deletes a group with everything in it',
-    async handler({ services, actor, allowed }) {
+    async handler({ services, actor, allowed, headers }) {
+      demandUnchanged(allowed.place.group.updated_at, unchangedSince(headers));
       await deleteGroup(services, actor, allowed);
       return json({ message: '202 Accepted' }, 202);
     },

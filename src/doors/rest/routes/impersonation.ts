@@ -8,16 +8,11 @@ import {
 import { presentImpersonationToken, withToken } from '../present/credential.ts';
 import { created, json, noContent, paged, type Route, route } from '../route.ts';
 import { none, object, oneOf, withDefault } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { idOf, wishOf, wishParams } from './token-params.ts';
 
 const LIST = '/users/:user_id/impersonation_tokens';
 const ONE = `${LIST}/:impersonation_token_id`;
-
-/** The instant of an HTTP date header; null without one, or when it is none (RFC 9110 13.1.4: then it is ignored). */
-function httpDateOf(header: string | string[] | undefined): number | null {
-  const time = typeof header === 'string' ? Date.parse(header) : Number.NaN;
-  return Number.isNaN(time) ? null : time;
-}
 
 export const routes: Route[] = [
   route({
@@ -68,8 +63,7 @@ export const routes: Route[] = [
     summary: 'Revokes an impersonation token',
     async handler({ services, actor, allowed, path, headers }) {
       const id = idOf(path, 'impersonation_token_id');
-      const unchangedSince = httpDateOf(headers['if-unmodified-since']);
-      await revokeImpersonationToken(services, actor, allowed, idOf(path, 'user_id'), id, unchangedSince);
+      await revokeImpersonationToken(services, actor, allowed, idOf(path, 'user_id'), id, unchangedSince(headers));
       return noContent();
     },
   }),

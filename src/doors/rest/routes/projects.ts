@@ -11,7 +11,7 @@ import { listProjects } from '../../../directory/project-list-store.ts';
 import { createProject, NAMESPACE_INVALID } from '../../../directory/projects.ts';
 import { personalNamespace } from '../../../identity/namespace-store.ts';
 import type { Project } from '../../../identity/records.ts';
-import { fail } from '../../../kernel/faults.ts';
+import { demandUnchanged, fail } from '../../../kernel/faults.ts';
 import { parseId } from '../../../kernel/names.ts';
 import { countCommits } from '../../../repositories/commits.ts';
 import { lfsObjectsSize } from '../../../repositories/lfs-objects.ts';
@@ -21,6 +21,7 @@ import type { Services } from '../../services.ts';
 import { created, json, paged, type Route, route } from '../route.ts';
 import { boolean, integer, object, oneOf, optional, text } from '../schema.ts';
 import { demand } from '../second-proof.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { projectFilter, projectFilterParams, projectPage, projectWish, projectWishParams } from './project-params.ts';
 import { addReadme, makeRepository, oneProject } from './project-reply.ts';
 
@@ -206,7 +207,8 @@ export const routes: Route[] = [
     action: 'project:delete',
     params: object({}),
     summary: 'Deletes a project',
-    async handler({ services, actor, allowed }) {
+    async handler({ services, actor, allowed, headers }) {
+      demandUnchanged(allowed.place.project.updated_at, unchangedSince(headers));
       await deleteProject(services, actor, allowed);
       return json({ message: '202 Accepted' }, 202);
     },

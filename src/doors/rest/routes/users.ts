@@ -18,6 +18,7 @@ import { presentStatus } from '../present/status.ts';
 import { presentBasicUser, presentFullUser, presentUser } from '../present/user.ts';
 import { created, json, noContent, paged, type Route, route } from '../route.ts';
 import { boolean, datetime, integer, none, object, oneOf, optional, text } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { projectFilter, projectFilterParams, projectPage } from './project-params.ts';
 
 const userParams = {
@@ -200,8 +201,9 @@ export const routes: Route[] = [
     action: 'user:administer',
     params: object({ hard_delete: optional(boolean('Also the groups that he alone owns')) }),
     summary: 'Deletes a user',
-    async handler({ services, actor, allowed, path, input }) {
-      await deleteUser(services, actor, allowed, idOf(path['id']!), { hard: input.hard_delete ?? false });
+    async handler({ services, actor, allowed, path, input, headers }) {
+      const options = { hard: input.hard_delete ?? false, unchangedSince: unchangedSince(headers) };
+      await deleteUser(services, actor, allowed, idOf(path['id']!), options);
       return noContent();
     },
   }),

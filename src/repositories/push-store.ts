@@ -63,6 +63,18 @@ export async function findPush(q: Queryable, id: number): Promise<PushRow | null
   return (await q.selectFrom('pushes').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
 }
 
+/** Whether some push to this repository moved a ref. */
+export async function everPushed(q: Queryable, repositoryId: number): Promise<boolean> {
+  const row = await q
+    .selectFrom('pushes')
+    .select('id')
+    .where('repository_id', '=', repositoryId)
+    .where('state', '=', 'done')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Pushes that began and did not end, oldest first, `limit` at most, after id `after`. */
 export async function unfinishedPushes(q: Queryable, after: number, limit: number): Promise<PushRow[]> {
   return q

@@ -6,6 +6,7 @@ import { atProject, type ProjectPlace } from '../../access/place.ts';
 import { isMachine, seesProject } from '../../access/sees.ts';
 import type { VerifiedCredential } from '../../credentials/verified-credential.ts';
 import { err, ok, type Result } from '../../kernel/result.ts';
+import { repositoryIsThere } from '../../repositories/on-disk.ts';
 import { readSettings } from '../../settings/settings.ts';
 import type { Services } from '../services.ts';
 import { authenticate } from './basic.ts';
@@ -77,8 +78,8 @@ export async function enter(
   const { place } = decided.value;
   const repositoryId = place.project.repository_id;
   if (repositoryId === null) return no(nobody ? accessDenied(services.url) : noRepository);
-  if (!(await services.repositories.exists(repositoryId)))
-    await services.repositories.create(repositoryId, { defaultBranch: place.project.default_branch ?? 'main' });
+  if (!(await repositoryIsThere(services, repositoryId, place.project.default_branch)))
+    return no(nobody ? accessDenied(services.url) : noRepository);
   services.verifier.used(credential, ip);
   return ok({ credential, place, repositoryId });
 }

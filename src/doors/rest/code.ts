@@ -11,6 +11,7 @@ import { fail } from '../../kernel/faults.ts';
 import type { Signature } from '../../repositories/drafts.ts';
 import { RepositoryError } from '../../repositories/errors.ts';
 import { GitBusy } from '../../repositories/git.ts';
+import { repositoryIsThere } from '../../repositories/on-disk.ts';
 import { type PushAction, type PushWish, withPush } from '../../repositories/push.ts';
 import type { MovedRef } from '../../repositories/push-store.ts';
 import type { ObjectId } from '../../repositories/ref-names.ts';
@@ -56,8 +57,8 @@ export function codeRoute<A extends ActionAt<'project'>, P extends TObject>(defi
 async function openCode(services: Services, place: ProjectPlace): Promise<Code> {
   const id = place.project.repository_id;
   if (id === null) return fail({ code: 'not_found', thing: 'Repository' });
-  if (!(await services.repositories.exists(id)))
-    await services.repositories.create(id, { defaultBranch: place.project.default_branch ?? 'main' });
+  if (!(await repositoryIsThere(services, id, place.project.default_branch)))
+    return fail({ code: 'not_found', thing: 'Repository' });
   return { place, id };
 }
 

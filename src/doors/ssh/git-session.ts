@@ -5,6 +5,7 @@ import { decide } from '../../access/decide.ts';
 import { findGrant } from '../../access/deploy-key-store.ts';
 import { atProject, type ProjectPlace } from '../../access/place.ts';
 import type { Refusal } from '../../access/refusal.ts';
+import { repositoryIsThere } from '../../repositories/on-disk.ts';
 import { movedNotice, servePush } from '../../repositories/push-flow.ts';
 import { NO_REPOSITORY, NOT_FOUND, refusalText } from '../../repositories/refusal-texts.ts';
 import { uploadArchive, uploadPack } from '../../repositories/serve.ts';
@@ -31,8 +32,8 @@ export async function runGit(session: Session, service: GitCommand, path: string
   const repositoryId = project.repository_id;
   if (repositoryId === null) throw new SessionRefusal(NO_REPOSITORY);
   const { repositories } = services;
-  if (!(await repositories.exists(repositoryId)))
-    await repositories.create(repositoryId, { defaultBranch: project.default_branch ?? 'main' });
+  if (!(await repositoryIsThere(services, repositoryId, project.default_branch)))
+    throw new SessionRefusal(NO_REPOSITORY);
   services.verifier.used(credential, opening.ip);
   const error = hidePath(repositories.path(repositoryId));
   error.pipe(streams.stderr, { end: false });

@@ -510,6 +510,29 @@ describe('git over HTTP', () => {
     assert.match(reader.out, /You are not allowed to upload code\./);
   });
 
+  it('makes the folder of a repository that nobody wrote to, and takes no empty one for a lost one', async () => {
+    const { user, project } = await place(40, 'private', {});
+    const token = await forge.pat(user, 'api');
+    const { repositories } = forge.services;
+    const path = `/${project.full_path}.git/info/refs?service=git-upload-pack`;
+    await repositories.delete(project.repository_id!);
+    assert.equal((await http('GET', path, `x:${token}`)).status, 200);
+    assert.equal(await repositories.exists(project.repository_id!), true);
+
+    const tree = await forge.workTree();
+    const remote = forge.remote(`${project.full_path}.git`, 'x', token);
+    assert.equal((await forge.git(tree, 'push', '-q', remote, 'main')).code, 0);
+    await repositories.delete(project.repository_id!);
+    for (const service of ['git-upload-pack', 'git-receive-pack']) {
+      const lost = await http('GET', path.replace('git-upload-pack', service), `x:${token}`);
+      assert.equal(lost.status, 404);
+      assert.equal(await lost.text(), 'A repository for this project does not exist yet.\n');
+    }
+    const rest = await forge.api('GET', `/projects/${project.id}/repository/branches`, token);
+    assert.deepEqual([rest.status, rest.body], [404, { message: '404 Repository Not Found' }]);
+    assert.equal(await repositories.exists(project.repository_id!), false);
+  });
+
   it('ends a clone under way when its key ends, and leaves no git behind', async () => {
     const { user, project } = await place(40, 'private', {});
     const { world, services } = forge;

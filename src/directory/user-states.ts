@@ -50,7 +50,8 @@ export async function changeState(
     if (!before) fail({ code: 'not_found', thing: 'User' });
     if (before.type === 'ghost') fail({ code: 'forbidden', reason: `An internal user cannot be ${to}` });
     const user = await changeUserState(tx, userId, from, to, house.clock.now());
-    if (!user) return whenAlready(change, before.state);
+    // Somebody may have been quicker since `before` was read: what is answered is the state that stopped this change.
+    if (!user) return whenAlready(change, (await findUser(tx, userId))?.state ?? before.state);
     if (shutsOut) {
       await endSessionsOfUser(tx, house, userId);
       afterCommit(tx, () => liveUsesOf(house).cutUser(userId));

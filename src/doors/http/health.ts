@@ -11,9 +11,11 @@ export interface Readiness {
 
 /** Registers the three routes. Readiness is 503 while draining or when the database does not answer. */
 export function registerHealth(app: FastifyInstance, services: Services, readiness: Readiness): void {
-  app.get('/-/health', (_request, reply) => reply.type('text/plain').send('GitLab OK'));
-  app.get('/-/liveness', () => ({ status: 'ok' }));
-  app.get<{ Querystring: { all?: string } }>('/-/readiness', async (request, reply) => {
+  // Balancers ask with HEAD.
+  const head = { exposeHeadRoute: true };
+  app.get('/-/health', head, (_request, reply) => reply.type('text/plain').send('GitLab OK'));
+  app.get('/-/liveness', head, () => ({ status: 'ok' }));
+  app.get<{ Querystring: { all?: string } }>('/-/readiness', head, async (request, reply) => {
     const database = await answers(services);
     const ready = database && !readiness.draining;
     const checks = request.query.all === '1' ? { db_check: [{ status: database ? 'ok' : 'failed' }] } : {};

@@ -364,6 +364,8 @@ forEachEngine('the frame of REST', (engine) => {
 
   describe('beside the API', () => {
     test('health, liveness and readiness', async () => {
+      for (const path of ['health', 'liveness', 'readiness'])
+        assert.equal((await rest.call('HEAD', `/-/${path}`)).status, 200, path);
       const health = await rest.call('GET', '/-/health');
       assert.deepEqual([health.status, health.text], [200, 'GitLab OK']);
       assert.equal((await rest.call('GET', '/-/liveness')).text, '{"status":"ok"}');

@@ -75,6 +75,21 @@ for (const engine of ['sqlite', 'postgres'] as const)
 
     const start = () => spawnServer({ data: join(folder, 'data'), env });
 
+    /** What `keyward doctor` finds damaged; risks are the settings of a test, such as its first token. */
+    async function examine(): Promise<{ damaged: boolean; wrong: object[] }> {
+      const program = join(import.meta.dirname, '../../bin/keyward');
+      const settings = { PATH: process.env['PATH'], HOME: folder, KEYWARD_DATA: join(folder, 'data'), ...env };
+      const said = await new Promise<string>((resolve) => {
+        const options = { env: settings, cwd: folder };
+        execFile(process.execPath, [program, 'doctor', '--fsck', '--json'], options, (_error, out) => resolve(out));
+      });
+      const { damaged, findings } = JSON.parse(said) as {
+        damaged: boolean;
+        findings: { level: string }[];
+      };
+      return { damaged, wrong: findings.filter(({ level }) => level !== 'note' && level !== 'risk') };
+    }
+
     /** Asks again and again until the server is gone; whatever it does not answer any more does not count. */
     async function work(over: { value: boolean }, step: () => Promise<void>): Promise<void> {
       while (!over.value)
@@ -214,6 +229,8 @@ for (const engine of ['sqlite', 'postgres'] as const)
         await again.stop();
         assert.ok(!/"level":(?:50|60)/.test(again.output()), again.output());
       }
+      const found = await examine();
+      assert.deepEqual([found.damaged, found.wrong], [false, []]);
       const done = [said.branches, said.commits, said.living, said.dead, said.goneGroups].map((one) => one.size);
       assert.ok(
         done.every((size) => size > 0),

@@ -91,3 +91,11 @@ it('A URL of another kind is refused without repeating it', async () => {
   const opening = openDatabase({ url: 'mysql://root:secret@host/db', clock: systemClock });
   await assert.rejects(opening, (error: Error) => !error.message.includes('secret'));
 });
+
+it('A PostgreSQL that cannot be reached is told by the name of its setting, without the password', async () => {
+  const opening = openDatabase({ url: 'postgres://u:secret@127.0.0.1:1/db', clock: systemClock });
+  await assert.rejects(opening, (error: Error) => {
+    assert.match(error.message, /^the database of KEYWARD_DATABASE_URL cannot be reached: .*ECONNREFUSED/);
+    return !error.message.includes('secret');
+  });
+});

@@ -35,6 +35,14 @@ async function acquire(pool: pg.Pool): Promise<Link> {
   };
 }
 
+/** Throws a sentence that names the setting when the server does not answer or does not let us in. */
+async function reach(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect().catch((cause: Error) => {
+    throw new Error(`the database of KEYWARD_DATABASE_URL cannot be reached: ${cause.message}`, { cause });
+  });
+  client.release();
+}
+
 function handle(pool: pg.Pool, begin: string | null, listTimeout: number): Queryable {
   const source = {
     acquire: () => acquire(pool),
@@ -77,6 +85,7 @@ export async function openPostgres(options: EngineOptions): Promise<Database> {
   const list = handle(listPool, null, options.listTimeout);
   const transactions = new Transactions(main);
   try {
+    await reach(pool);
     await migrate((work) => transactions.run(work), 'postgres', options.migrations, options.clock);
   } catch (error) {
     await Promise.all([pool.end(), listPool.end()]);

@@ -10,6 +10,7 @@ need unzip unzip
 need openssl openssl
 need ssh-keygen openssh-client
 need git-lfs git-lfs
+need strace strace
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 /usr/bin/python3 -c 'import gitlab' >/dev/null 2>&1 || missing="$missing python3-gitlab"
 [ -z "$missing" ] && exit 0

@@ -75,3 +75,34 @@ export class DatabaseError extends Error {
     this.code = code;
   }
 }
+
+/** What a write cannot be done for: no room is left, or the disk refuses it. */
+export type DiskTrouble = 'full' | 'failing';
+
+const ERRNO: Readonly<Record<string, DiskTrouble>> = {
+  ENOSPC: 'full',
+  EDQUOT: 'full',
+  EFBIG: 'full',
+  EIO: 'failing',
+  EROFS: 'failing',
+};
+const SQLITE_FULL = 13;
+const SQLITE_IOERR = 10;
+/** The words of git, which gives no code, for the same. */
+const WORDS = /No space left on device|Disk quota exceeded|File too large/;
+
+/** Whether an error of the database, the file system or git (its `stderr`) is the disk's; null for every other one. */
+export function diskTrouble(error: unknown): DiskTrouble | null {
+  if (!(error instanceof Error)) return null;
+  if (error instanceof DatabaseError) {
+    if (error.code === '53100') return 'full';
+    if (error.code === '58030') return 'failing';
+    // SQLite's extended codes keep the plain one in their lowest byte.
+    const plain = /^\d{1,4}$/.test(error.code ?? '') ? Number(error.code) & 0xff : null;
+    return plain === SQLITE_FULL ? 'full' : plain === SQLITE_IOERR ? 'failing' : null;
+  }
+  const { code, stderr } = error as { code?: unknown; stderr?: unknown };
+  if (typeof code === 'string' && Object.hasOwn(ERRNO, code)) return ERRNO[code]!;
+  if (typeof stderr !== 'string') return null;
+  return WORDS.test(stderr) ? 'full' : /Input\/output error/.test(stderr) ? 'failing' : null;
+}

@@ -1,7 +1,7 @@
 // What a deed's expected failure says on this wire (reference access-tokens 3.1), and what is left of errors that nobody
 // expected: a clash is 409, a list that took too long 503, anything else 500 without a detail.
 import { type Fault, FaultError } from '../../kernel/faults.ts';
-import { ListTimeout, UniqueViolation, UnstorableValue } from '../../storage/errors.ts';
+import { diskTrouble, ListTimeout, UniqueViolation, UnstorableValue } from '../../storage/errors.ts';
 import { error, insufficientScope, message, type WireReply } from './wire-reply.ts';
 
 /** The answer to an expected failure. */
@@ -54,3 +54,12 @@ export function errorToReply(thrown: unknown): WireReply | null {
 }
 
 export const CRASH: WireReply = message(500, '500 Internal Server Error');
+
+/** What is said when the disk takes no more: nothing was done, and it is the operator's to mend. Null for other errors. */
+export function diskToReply(thrown: unknown): WireReply | null {
+  const trouble = diskTrouble(thrown);
+  if (trouble === null) return null;
+  return trouble === 'full'
+    ? message(507, '507 Insufficient Storage - There is no room left on the server.')
+    : message(500, '500 Internal Server Error - The server could not write to its disk.');
+}

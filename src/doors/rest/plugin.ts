@@ -7,7 +7,7 @@ import { MINUTE } from '../../kernel/clock.ts';
 import { splitUrl } from '../http/raw-path.ts';
 import type { Services } from '../services.ts';
 import { type Dispatched, type Door, dispatch, type Exchange } from './dispatch.ts';
-import { CRASH, errorToReply } from './fault-to-reply.ts';
+import { CRASH, diskToReply, errorToReply } from './fault-to-reply.ts';
 import { keysetHeaders, pageHeaders } from './pagination.ts';
 import { refusalAuditOf } from './refusal-audit.ts';
 import type { Method, RestReply, Route } from './route.ts';
@@ -62,7 +62,7 @@ async function answer(
     // Who leaves in the middle of his body has not broken anything.
     const left = !request.raw.complete && request.raw.destroyed;
     if (!expected && !left) door.services.log.error({ err: thrown, request_id: request.id }, 'a REST request crashed');
-    return sendWire(reply, expected ?? CRASH);
+    return sendWire(reply, expected ?? diskToReply(thrown) ?? CRASH);
   }
 }
 

@@ -17,6 +17,7 @@ import { revokeKey } from './end-key.ts';
 import type { KeyPlace } from './holder-store.ts';
 import { auditKey } from './key-audit.ts';
 import { checkedScopes, type KeyWish, scopesFor } from './key-wish.ts';
+import { holdPlace } from './live-place.ts';
 import { fresh, type KeyMade, type RotateWish, rotateKey } from './rotate-key.ts';
 
 /** The proof for a project, for a group, or for one of the two where a route serves both. */
@@ -89,6 +90,7 @@ export async function createDeployToken(
     return err("Username can contain only letters, digits, '_', '-', '+', and '.'");
   if (username !== null && username.length > 255) return err(`Username ${TOO_LONG}`);
   const made = await house.db.tx(async (tx) => {
+    await holdPlace(tx, allowed.place);
     const issued = await issueCredential(tx, house, {
       kind: 'deploy_token',
       name: wish.name,

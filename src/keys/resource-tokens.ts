@@ -25,6 +25,7 @@ import { expiryPolicy } from './expiry-dates.ts';
 import { directLevels, type KeyPlace, topGroupSettings } from './holder-store.ts';
 import { auditKey, refuse } from './key-audit.ts';
 import { checkWish, type KeyWish, type SoundWish, scopesFor, wishSentence } from './key-wish.ts';
+import { holdPlace } from './live-place.ts';
 import { rotateAccessToken } from './personal-tokens.ts';
 import { fresh, type KeyMade, type RotateWish } from './rotate-key.ts';
 
@@ -147,6 +148,7 @@ async function issueWithBot(
 ): Promise<ResourceTokenMade> {
   const place = placeOf(allowed);
   const creator = actingUser(actor.credential);
+  await holdPlace(tx, allowed.place);
   const bot = await createBot(tx, house, {
     place: allowed.place,
     name: wish.name,

@@ -14,6 +14,7 @@ import type { Queryable, Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { auditKey, refuse } from './key-audit.ts';
 import { mayHandOut, NEEDS_SUDO } from './key-wish.ts';
+import { holdPlaceOfKey } from './live-place.ts';
 import { kindWords, tellOwner } from './notices.ts';
 
 /** Thirty days, in seconds. */
@@ -90,6 +91,7 @@ async function rotateIn(
   expiresAt: number | null,
   call: RepeatableCall | null,
 ): Promise<Result<KeyMade, RotationFailure>> {
+  await holdPlaceOfKey(tx, key);
   const rotated = await rotateCredential(tx, house, {
     id: key.id,
     expiresAt,

@@ -318,4 +318,27 @@ withForge('project and group access tokens', (forge) => {
         );
       }
   });
+
+  test('a key that is made or rotated while its place is deleted does not outlive it', async () => {
+    const { api, server } = forge();
+    for (let round = 0; round < 3; round++) {
+      const { group, token, paths } = await place();
+      const old = (await api('POST', paths[0]!, { token, body: BOT })).body;
+      const deploy = { name: 'd', scopes: ['read_repository'] };
+      const [gone] = await Promise.all([
+        api('DELETE', `/groups/${group.id}`, { token }),
+        ...paths.map((path) => api('POST', path, { token, body: BOT })),
+        ...paths.map((path) => api('POST', path.replace('access', 'deploy'), { token, body: deploy })),
+        api('POST', `${paths[0]}/${old.id}/rotate`, { token }),
+      ]);
+      assert.equal(gone!.status, 202, gone!.text);
+      const living = await server.services.db.read
+        .selectFrom('credentials')
+        .select(['id', 'kind'])
+        .where('ended_at', 'is', null)
+        .where((eb) => eb.or([eb('group_id', '=', group.id), eb('project_id', '=', Number(paths[0]!.split('/')[2]))]))
+        .execute();
+      assert.deepEqual(living, []);
+    }
+  });
 });

@@ -66,3 +66,10 @@ export function bodyOf(request: IncomingMessage): Readable | null {
   pipeline(request, unpacked, () => {});
   return unpacked;
 }
+
+/** Whether the body said to be gzip was none: the client's mistake. */
+export function isBadGzip(error: unknown): boolean {
+  return error instanceof Error && /^Z_(?:DATA|BUF)_ERROR$/.test((error as NodeJS.ErrnoException).code ?? '');
+}
+
+export const badGzip: GitReply = { status: 400, body: 'The body of the request is not valid gzip.' };

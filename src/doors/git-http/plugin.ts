@@ -14,7 +14,7 @@ import { createForPush, emptyRefs, line, mayCreate, unfitName } from '../http/cr
 import { peek } from '../http/peek.ts';
 import type { Services } from '../services.ts';
 import { type Entry, enter } from './entry.ts';
-import { announce, bodyOf, type Exchange, openExchange, refuse } from './exchange.ts';
+import { announce, badGzip, bodyOf, type Exchange, isBadGzip, openExchange, refuse } from './exchange.ts';
 import { type GitRequest, type GitService, parseGitUrl } from './git-url.ts';
 import { answerLfs } from './lfs.ts';
 import { parseLfsUrl } from './lfs-url.ts';
@@ -187,6 +187,7 @@ function fail(services: Services, exchange: Exchange, error: unknown): void {
 
 function replyTo(services: Services, error: unknown): GitReply | null {
   if (error instanceof GitBusy) return busy(error.retryAfter);
+  if (isBadGzip(error)) return badGzip;
   if (error instanceof RepositoryError && error.code === 'repository_missing') return noRepository;
   if (error instanceof FaultError && (error.fault.code === 'too_many_requests' || error.fault.code === 'unavailable'))
     return busy(error.fault.retryAfter);

@@ -54,6 +54,8 @@ function readQuestion(message: Readonly<Record<string, unknown>>): HookQuestion 
   for (const line of lines) {
     const [oldId = '', newId = '', ref = '', ...rest] = line.split(' ');
     if (rest.length > 0 || !parseObjectId(oldId) || !parseObjectId(newId) || !parseRefName(ref)) return null;
+    // From nothing to nothing: git would delete whatever is there, and we would judge a creation.
+    if (isZeroId(oldId) && isZeroId(newId)) return null;
     updates.push({ ref, oldId: isZeroId(oldId) ? null : oldId, newId: isZeroId(newId) ? null : newId });
   }
   return { updates, options, quarantine: { path, objectDirectory, alternates } };

@@ -160,7 +160,7 @@ async function converse(child: GitChild, { input, output, error, signal }: Strea
     child.kill();
   };
   const closed = () => {
-    if (!input.readableEnded) leave(new Error('the client left before it had sent everything'));
+    if (!input.readableEnded) leave(input.errored ?? new Error('the client left before it had sent everything'));
   };
   input.once('error', leave);
   input.once('close', closed);

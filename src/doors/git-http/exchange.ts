@@ -63,6 +63,8 @@ export function bodyOf(request: IncomingMessage): Readable | null {
   if (encoding === 'identity') return request;
   if (encoding !== 'gzip' && encoding !== 'x-gzip') return null;
   const unpacked = createGunzip();
+  // It may fail before or after anybody listens, and an error that nobody hears ends the process.
+  unpacked.on('error', () => {});
   pipeline(request, unpacked, () => {});
   return unpacked;
 }

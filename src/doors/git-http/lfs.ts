@@ -9,7 +9,7 @@ import { RepositoryError } from '../../repositories/errors.ts';
 import { type Oid, openLfsObject, storeLfsObject } from '../../repositories/lfs-objects.ts';
 import { BlobMismatch } from '../../storage/blobs.ts';
 import type { Services } from '../services.ts';
-import type { Exchange } from './exchange.ts';
+import { badGzip, type Exchange, isBadGzip } from './exchange.ts';
 import { answerBatch } from './lfs-batch.ts';
 import { enterLfs, type LfsAction, type LfsEntry } from './lfs-entry.ts';
 import { createLock, listOfLocks, unlock, verifyLocks } from './lfs-locks.ts';
@@ -137,6 +137,7 @@ function replyTo(services: Services, error: unknown): LfsReply | GitReply | null
   if (error instanceof RepositoryError && error.code === 'repository_missing') return lfsNotFound;
   if (error instanceof FaultError) return faultReply(services, error);
   if (!(error instanceof Error)) return null;
+  if (isBadGzip(error)) return lfsReply(400, badGzip.body);
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     services.log.error({ err: error }, 'no room for an LFS object');

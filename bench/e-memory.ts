@@ -65,7 +65,10 @@ export function run(): Promise<Figure> {
         row(`${AT_ONCE} clones`, clones, `${text(clones.seconds)} s`),
         row(`${AT_ONCE} pushes`, pushes, `${text(pushes.seconds)} s`),
       ],
-      notes: ['Resident memory; the git processes are not counted.'],
+      notes: [
+        'Resident memory; git is not counted. The second column counts a child that has not yet become git as well: for a moment',
+        'it shares all pages with the server, so what it adds there is not used twice.',
+      ],
     };
   });
 }

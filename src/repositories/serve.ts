@@ -55,6 +55,19 @@ export interface ServeResult {
 }
 
 /**
+ * What git answers to `version=2`: its capabilities, which are the same for every repository, for all have the same format and
+ * settings. Asked once for each protocol text (a few, see `parseGitProtocol`) and kept, for each `git` started costs milliseconds.
+ */
+const capabilities = new WeakMap<Repositories, Map<string, Buffer>>();
+const MOST_PROTOCOLS = 16;
+
+function remember(repositories: Repositories, protocol: string, answer: Buffer): void {
+  const kept = capabilities.get(repositories) ?? new Map<string, Buffer>();
+  capabilities.set(repositories, kept);
+  if (kept.size < MOST_PROTOCOLS) kept.set(protocol, answer);
+}
+
+/**
  * The answer to `info/refs?service=git-…` (reference git-and-deploy 8.6), the `# service` line included. Receive-pack never
  * speaks v2. Destroying the stream ends git. Throws `repository_missing` and GitBusy before there is a stream.
  */
@@ -66,6 +79,8 @@ export async function advertise(
 ): Promise<Readable> {
   const protocol = parseGitProtocol(options.protocol);
   const v2 = service === 'upload-pack' && protocol?.split(':').includes('version=2') === true;
+  const known = v2 ? capabilities.get(repositories)?.get(protocol ?? '') : undefined;
+  if (known !== undefined && (await repositories.exists(id))) return Readable.from([known], { objectMode: false });
   const child = await start(repositories, id, [service, '--stateless-rpc', '--advertise-refs'], {
     ...options,
     env: protocolEnvironment(service, protocol),
@@ -74,12 +89,17 @@ export async function advertise(
   const line = `# service=git-${service}\n`;
   const header = v2 ? '' : `${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`;
   async function* body() {
+    const chunks: Buffer[] = [];
     try {
       if (header !== '') yield Buffer.from(header);
-      yield* child.stdout as AsyncIterable<Buffer>;
+      for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+        if (v2) chunks.push(chunk);
+        yield chunk;
+      }
       const exit = await child.done;
       options.signal?.throwIfAborted();
       if (exit.code !== 0) throw new GitFailed(service, exit.code, exit.stderr);
+      if (v2) remember(repositories, protocol ?? '', Buffer.concat(chunks));
     } finally {
       child.kill();
     }

@@ -55,7 +55,7 @@ try {
     for (const [name, url] of Object.entries(sources)) {
       const copy = join(forge.folder, 'copy');
       const began = performance.now();
-      must(await forge.git(person.key, forge.folder, 'clone', '-q', '--bare', url, copy));
+      await clone(person.key, url, copy);
       const took = performance.now() - began;
       times.set(name, [...(times.get(name) ?? []), took]);
       process.stderr.write(`${name}: ${took.toFixed(0)} ms\n`);
@@ -111,13 +111,27 @@ function must(ran: { readonly code: number; readonly out: string }): void {
   if (ran.code !== 0) throw new Error(ran.out);
 }
 
+function sshOptions(key: TestKey): string[] {
+  return [
+    ...['-F', '/dev/null', '-T', '-i', key.path, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'],
+    ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
+  ];
+}
+
+async function clone(key: TestKey, url: string, copy: string): Promise<void> {
+  const command = ['ssh', ...sshOptions(key)].join(' ');
+  const env = { PATH: process.env['PATH'], HOME: join(forge.folder, 'home'), GIT_SSH_COMMAND: command };
+  const child = spawn('git', ['clone', '-q', '--bare', url, copy], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`git clone ended with ${code}`);
+}
+
 /** Milliseconds from starting ssh to git's first byte. */
 async function firstByte(key: TestKey, port: number, login: string, command: string): Promise<number> {
   const began = performance.now();
-  const options = ['-F', '/dev/null', '-T', '-p', `${port}`, '-i', key.path, '-o', 'IdentitiesOnly=yes'];
-  for (const option of ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'])
-    options.push('-o', option);
-  const child = spawn('ssh', [...options, `${login}@127.0.0.1`, command], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('ssh', [...sshOptions(key), '-p', `${port}`, `${login}@127.0.0.1`, command], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   const took = performance.now() - began;
   const ended = once(child, 'exit');

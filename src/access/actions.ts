@@ -40,6 +40,7 @@ export const actions = {
   // -- the instance
   'instance:read': atInstance({ effect: 'read', kinds: 'signed_in', scopes: READ_USER, instance: 'self' }),
   'statistics:read': atInstance(ADMIN_READ),
+  'mail:list': atInstance(ADMIN_READ),
   'settings:read': atInstance(ADMIN_READ),
   'settings:update': atInstance(ADMIN_WRITE),
   'audit:read': atInstance(ADMIN_READ),

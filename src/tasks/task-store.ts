@@ -171,3 +171,15 @@ export async function returnTask(tx: Tx, task: ClaimedTask, runAt: number, lastE
     .where('claim', '=', task.claim)
     .execute();
 }
+
+/** One page of the tasks of a kind that wait or are being worked on, oldest first, and how many there are. */
+export async function listTasks(
+  q: Queryable,
+  kind: string,
+  slice: { readonly offset: number; readonly perPage: number },
+): Promise<{ rows: TaskRow[]; total: number }> {
+  const query = q.selectFrom('tasks').where('kind', '=', kind);
+  const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+  const rows = await query.selectAll().orderBy('id').limit(slice.perPage).offset(slice.offset).execute();
+  return { rows, total: Number(total) };
+}

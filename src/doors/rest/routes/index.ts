@@ -13,6 +13,7 @@ import { routes as groups } from './groups.ts';
 import { routes as impersonation } from './impersonation.ts';
 import { instanceRoutes } from './instance.ts';
 import { routes as keyward } from './keyward.ts';
+import { routes as mails } from './mails.ts';
 import { routes as members } from './members.ts';
 import { routes as namespaces } from './namespaces.ts';
 import { routes as personalTokens } from './personal-tokens.ts';
@@ -58,6 +59,7 @@ const areas: readonly Route[] = [
   ...members,
   ...shares,
   ...settings,
+  ...mails,
   ...statistics,
   ...audit,
 ];

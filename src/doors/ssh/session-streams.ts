@@ -16,6 +16,8 @@ import {
 /** A session in which nothing moves in either direction for this long is over. */
 const IDLE = 10 * MINUTE;
 const OPENING = 10 * SECOND;
+/** Bytes that may be on their way to the transport: with less, git and the transport wait for each other's turn on a busy machine. */
+const AHEAD = 1024 * 1024;
 
 export interface SessionStreams {
   readonly stdin: Readable;
@@ -93,10 +95,11 @@ function outgoing(socket: Socket, type: FrameType): Writable {
   socket.on('drain', () => go());
   socket.on('close', () => go(new Error('the client left')));
   const stream = new Writable({
+    highWaterMark: AHEAD / 2,
     write(chunk: Buffer, _encoding, done) {
       if (socket.destroyed) return done(new Error('the client left'));
       waiting = done;
-      if (writeFrame(socket, type, chunk)) go();
+      if (writeFrame(socket, type, chunk) || socket.writableLength < AHEAD / 2) go();
     },
   });
   stream.on('error', () => {});

@@ -220,7 +220,7 @@ for (const engine of ['sqlite', 'postgres'] as const)
         const over = { value: false };
         const busy = workers(server).map((step) => work(over, step));
         await new Promise((resolve) => setTimeout(resolve, 200 + random() * 1500));
-        server.child.kill('SIGKILL');
+        server.kill();
         await server.stop();
         over.value = true;
         await Promise.all(busy);

@@ -90,7 +90,7 @@ describe('a server that is told to stop', () => {
       );
     assert.ok(await isThere());
     assert.equal((await server.api('DELETE', `/projects/${made.body.id}`)).status, 202);
-    server.child.kill('SIGKILL');
+    server.kill();
     await server.stop();
     const again = await spawnServer({ data });
     const deadline = performance.now() + 20_000;

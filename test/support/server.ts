@@ -134,9 +134,15 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
 }
 
 /** Starts `bin/keyward serve` as a child process; `output()` is all that it printed. */
-export async function spawnServer(
-  options: Pick<StartOptions, 'env'> & { readonly data?: string } = {},
-): Promise<TestClient & { readonly child: ChildProcess; output(): string }> {
+export async function spawnServer(options: Pick<StartOptions, 'env'> & { readonly data?: string } = {}): Promise<
+  TestClient & {
+    /** the launcher; the server itself is its child */
+    readonly child: ChildProcess;
+    output(): string;
+    /** Pulls the plug: kills the server's own process outright. Nothing of it runs any more when this returns. */
+    kill(): void;
+  }
+> {
   const folder = await mkdtemp(join(tmpdir(), 'keyward-test-'));
   const data = options.data ?? join(folder, 'data');
   const env = { PATH: process.env['PATH'], HOME: folder, ...settingsOf(data), ...options.env };
@@ -165,6 +171,11 @@ export async function spawnServer(
     ...client(url, data),
     child,
     output: () => output,
+    kill() {
+      const pid = /"pid":(\d+)[^\n]*"msg":"ready"/.exec(output)?.[1];
+      if (pid === undefined) throw new Error(`the server did not say its process id:\n${output}`);
+      process.kill(Number(pid), 'SIGKILL');
+    },
     stop,
   };
 }

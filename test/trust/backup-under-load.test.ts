@@ -48,7 +48,7 @@ describe('under load', () => {
         }
       })();
       await new Promise((resolve) => setTimeout(resolve, 700 + round * 333));
-      server.child.kill('SIGKILL');
+      server.kill();
       isKilled = true;
       await Promise.all([gone, work]);
       assert.deepEqual(await damageOf({ KEYWARD_DATA: data }), [], `round ${round}`);

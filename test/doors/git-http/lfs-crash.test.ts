@@ -52,7 +52,7 @@ it('nothing that was acknowledged is lost to kill -9', { timeout: 240_000 }, asy
         }
       });
       await pause(randomInt(100, 900));
-      server.child.kill('SIGKILL');
+      server.kill();
       await Promise.all(uploads);
     }
     await server.stop();

@@ -78,8 +78,14 @@ function leftBehind(ledger: string, since: number): string[] {
   for (const name of readdirSync(tmpdir())) {
     const path = join(tmpdir(), name);
     if (!name.startsWith('keyward-') || name.startsWith('keyward-ledger-')) continue;
-    if (!statSync(path).isDirectory() || statSync(path).mtimeMs < since) continue;
-    found.push(...searchFolder(path, secrets).map((line) => `${path}/${line}`));
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (!stat?.isDirectory() || stat.mtimeMs < since) continue;
+    try {
+      found.push(...searchFolder(path, secrets).map((line) => `${path}/${line}`));
+    } catch (error) {
+      // Another run on this machine may clear its own folders while we look.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
   return found;
 }

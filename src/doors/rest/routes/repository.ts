@@ -70,7 +70,7 @@ export const routes: Route[] = [
         sha: withDefault(text('Branch, tag or commit'), 'HEAD'),
         path: optional(text('Only this folder')),
         format: optional(text('Its format, where the address names none')),
-        include_lfs_blobs: optional(boolean('Objects in place of LFS pointers')),
+        include_lfs_blobs: optional(boolean('Accepted; archives carry LFS pointers whatever it says')),
       }),
       summary: 'A revision as one file',
       handler: async (context, opened) => {

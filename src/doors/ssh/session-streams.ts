@@ -44,6 +44,7 @@ export function openStreams(
   const reader = new FrameReader();
   const stdin = new Readable({ read: () => void socket.resume() });
   stdin.on('error', () => {});
+  let answered = false;
   const streams: SessionStreams = {
     stdin,
     stdout: outgoing(socket, FRAME.STDOUT),
@@ -51,9 +52,17 @@ export function openStreams(
     left: left.signal,
     exit: (code) => streams.answer({ code }),
     answer(value) {
-      if (socket.destroyed) return;
-      writeFrame(socket, FRAME.EXIT, JSON.stringify(value));
-      socket.end();
+      if (socket.destroyed || answered) return;
+      answered = true;
+      // What still waits for its turn goes first: the other end takes nothing after the last frame.
+      let open = 2;
+      const closed = () => {
+        open -= 1;
+        if (open > 0 || socket.destroyed) return;
+        writeFrame(socket, FRAME.EXIT, JSON.stringify(value));
+        socket.end();
+      };
+      for (const stream of [streams.stdout, streams.stderr]) stream.end(closed);
       // The rest of what the client sends is nobody's any more.
       socket.resume();
     },

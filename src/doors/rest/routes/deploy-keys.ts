@@ -17,6 +17,7 @@ import {
 import { presentDeployKey, presentDeployKeyWithProjects, presentEnabledDeployKey } from '../present/ssh-key.ts';
 import { created, json, noContent, paged, type RestContext, type Route, route } from '../route.ts';
 import { boolean, datetime, none, nullable, object, optional, text, withDefault } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { idOf } from './token-params.ts';
 
 const keyParams = {
@@ -26,12 +27,6 @@ const keyParams = {
 };
 
 const keyId = (path: RestContext['path']): number => idOf(path, 'key_id');
-
-/** The instant of `If-Unmodified-Since`; null when the header is absent or none that can be read. */
-function unmodifiedSince(headers: RestContext['headers']): number | null {
-  const time = Date.parse(String(headers['if-unmodified-since'] ?? ''));
-  return Number.isNaN(time) ? null : time;
-}
 
 export const routes: Route[] = [
   route({
@@ -160,7 +155,7 @@ export const routes: Route[] = [
     params: none,
     summary: 'Disables a deploy key in a project; a private one that no project holds any more is gone',
     async handler({ services, actor, allowed, path, headers }) {
-      await disableProjectDeployKey(services, actor, allowed, keyId(path), unmodifiedSince(headers));
+      await disableProjectDeployKey(services, actor, allowed, keyId(path), unchangedSince(headers));
       return noContent();
     },
   }),

@@ -21,6 +21,7 @@ const FILES: Readonly<Record<string, string>> = {
   c: 'c-clone',
   d: 'c-clone',
   e: 'e-memory',
+  i: 'i-ssh',
 };
 const kept = new URL('figures.json', import.meta.url);
 const readme = new URL('README.md', import.meta.url);

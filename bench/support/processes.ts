@@ -73,6 +73,27 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** The same with all that its ended children used, once it has heard of their end. */
+export function cpuSecondsOfFamily(pid: number): number {
+  const fields = statOf(pid)?.fields ?? [];
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / 100;
+}
+
+/** The children of a process with their command lines. */
+export function children(pid: number): { readonly pid: number; readonly args: string }[] {
+  const found: { pid: number; args: string }[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || Number(statOf(Number(name))?.fields[1]) !== pid) continue;
+    found.push({ pid: Number(name), args: readFileSync(`/proc/${name}/cmdline`, 'latin1') });
+  }
+  return found;
+}
+
+/** Resident memory of one process in MiB. */
+export function memoryOf(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024;
+}
+
 /** Resident memory in MiB: of the process itself, and of it with its Node.js children (the list reader, SSH; not git). */
 export function memory(pid: number): { main: number; all: number } {
   const own = (id: number): number => {

@@ -3,6 +3,7 @@
 import { type Selectable, type SqlBool, sql } from 'kysely';
 import type { SshPublicKey } from '../credentials/ssh-key.ts';
 import { asSshKeys, type SshKeyRow, sshKeys } from '../credentials/ssh-key-store.ts';
+import { fullNames } from '../identity/namespace-store.ts';
 import type { Project } from '../identity/records.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
 import type { DeployKeyProjectTable } from '../storage/schema.ts';
@@ -41,26 +42,32 @@ export async function findGrant(q: Queryable, keyId: number, projectId: number):
 /** A grant with its project, as lists show it. */
 export interface GrantedProject extends DeployKeyGrant {
   readonly project: Project;
-  readonly namespace_name: string;
+  /** `Group / Subgroup` */
+  readonly namespaceName: string;
 }
 
 /** Every project in which some keys are enabled, deleted ones left out; oldest grant first. */
 export async function grantsOf(q: Queryable, keyIds: readonly number[]): Promise<GrantedProject[]> {
   if (keyIds.length === 0) return [];
-  const rows = await q
+  const granted = q
     .selectFrom('deploy_key_projects as d')
     .innerJoin('projects as p', 'p.id', 'd.project_id')
-    .innerJoin('namespaces as n', 'n.id', 'p.namespace_id')
-    .selectAll('d')
-    .select('n.name as namespace_name')
     .where('d.credential_id', 'in', [...keyIds])
-    .where('p.deleted_at', 'is', null)
-    .orderBy('d.id')
+    .where('p.deleted_at', 'is', null);
+  const rows = await granted.selectAll('d').orderBy('d.id').execute();
+  // A public key may be enabled in more projects than a statement takes parameters.
+  const projects = await q.selectFrom('projects').selectAll().where('id', 'in', granted.select('p.id')).execute();
+  const namespaces = await q
+    .selectFrom('namespaces')
+    .selectAll()
+    .where('id', 'in', granted.select('p.namespace_id'))
     .execute();
-  const ids = [...new Set(rows.map((row) => row.project_id))];
-  const projects = ids.length ? await q.selectFrom('projects').selectAll().where('id', 'in', ids).execute() : [];
+  const names = await fullNames(q, namespaces);
   const byId = new Map(projects.map((project) => [project.id, project]));
-  return rows.map((row) => ({ ...row, project: byId.get(row.project_id)! }));
+  return rows.flatMap((row) => {
+    const project = byId.get(row.project_id);
+    return project ? [{ ...row, project, namespaceName: names.get(project.namespace_id) ?? '' }] : [];
+  });
 }
 
 /** One page of the keys enabled in a project, by id, and how many there are. */

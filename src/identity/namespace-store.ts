@@ -32,6 +32,16 @@ export async function namespacesById(q: Queryable, ids: Iterable<number>): Promi
   return new Map((await query.execute()).map((row) => [row.id, row]));
 }
 
+/** The names of namespaces with those above them, `Group / Subgroup`, by id. */
+export async function fullNames(q: Queryable, namespaces: readonly Namespace[]): Promise<Map<number, string>> {
+  const above = await namespacesById(
+    q,
+    namespaces.flatMap((namespace) => lineageIds(namespace.lineage)),
+  );
+  const named = (id: number) => above.get(id)?.name ?? '';
+  return new Map(namespaces.map(({ id, lineage }) => [id, lineageIds(lineage).map(named).join(' / ')]));
+}
+
 /**
  * Locks the trees in which these namespaces lie until the transaction ends, and gives the namespaces as they are then,
  * in the order asked; null for one that is gone. Roots are locked in the order of their ids, so two calls cannot deadlock.

@@ -2,6 +2,7 @@
 // rules are those of access/, as SQL.
 import { type Condition, heldGroups, heldProjects, visibleGroups, visibleProjects } from '../access/visible-store.ts';
 import type { VerifiedCredential } from '../credentials/verified-credential.ts';
+import { fullNames } from '../identity/namespace-store.ts';
 import { lineageIds, type Namespace, type Project } from '../identity/records.ts';
 import { type Clock, isoDate } from '../kernel/clock.ts';
 import type { Queryable } from '../storage/database.ts';
@@ -75,7 +76,8 @@ export async function associations(
   slice: Slice,
 ): Promise<{
   groups: Association<Namespace>[];
-  projects: (Association<Project> & { readonly namespace: Namespace })[];
+  /** `namespaceName`: `Group / Subgroup` */
+  projects: (Association<Project> & { readonly namespace: Namespace; readonly namespaceName: string })[];
   projectTotal: number;
 }> {
   const levels = await levelsOf(q, userId, isoDate(clock.now()));
@@ -99,12 +101,14 @@ export async function associations(
     ? await q.selectFrom('namespaces').selectAll().where('id', 'in', namespaceIds).execute()
     : [];
   const namespaces = new Map(namespaceRows.map((row) => [row.id, row]));
+  const names = await fullNames(q, namespaceRows);
   const projects = records.map((record) => {
     const namespace = namespaces.get(record.namespace_id)!;
     const own = namespace.owner_user_id === userId ? 50 : 0;
     return {
       record,
       namespace,
+      namespaceName: names.get(namespace.id) ?? namespace.name,
       direct: Math.max(own, levels.projects.get(record.id) ?? 0),
       inherited: highest(levels.namespaces, lineageIds(namespace.lineage)),
     };

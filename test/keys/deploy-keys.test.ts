@@ -83,7 +83,7 @@ withForge('deploy keys', (forge) => {
 
     const auth = { token: await token(maintainer) };
     const post = (body: object) => api('POST', base, { ...auth, body });
-    assert.deepEqual((await post({})).body, { error: 'title is missing, key is missing' });
+    assert.deepEqual((await post({})).body, { error: 'key is missing, title is missing' });
     const bad = await post({ title: 'x'.repeat(256), key: 'ssh-rsa AAAA' });
     assert.equal(bad.status, 400);
     assert.deepEqual(bad.body, {
@@ -141,7 +141,9 @@ withForge('deploy keys', (forge) => {
   it('are public only when an administrator makes them so, and outlive their last project', async () => {
     const { world, api, token } = forge();
     const maintainer = await world.user();
-    const place = await project(forge(), maintainer);
+    const parent = await world.group();
+    const place = await world.project(await world.group({ parent }));
+    await world.member(maintainer, { project: place }, 40);
     const auth = { token: await token(maintainer) };
     assert.equal(
       (await api('POST', '/deploy_keys', { ...auth, body: { title: 'x', key: newSshKeyText() } })).status,
@@ -167,6 +169,9 @@ withForge('deploy keys', (forge) => {
     const shown = all.body.find((each: { id: number }) => each.id === keyId);
     assert.deepEqual(shown.projects_with_readonly_access, []);
     assert.equal(shown.projects_with_write_access[0].path_with_namespace, place.full_path);
+    const { name_with_namespace } = (await api('GET', `/projects/${place.id}`)).body;
+    assert.equal(name_with_namespace.split(' / ').length, 3);
+    assert.equal(shown.projects_with_write_access[0].name_with_namespace, name_with_namespace);
     assert.deepEqual(Object.keys(shown.projects_with_write_access[0]).sort(), [
       'created_at',
       'description',

@@ -18,11 +18,11 @@ export function presentAssociations(house: Pick<House, 'url'>, found: Found) {
       access_levels: Math.max(direct, inherited),
       visibility: record.visibility,
     })),
-    projects: found.projects.map(({ record, namespace, direct, inherited }) => ({
+    projects: found.projects.map(({ record, namespace, namespaceName, direct, inherited }) => ({
       id: record.id,
       description: record.description,
       name: record.name,
-      name_with_namespace: `${namespace.name} / ${record.name}`,
+      name_with_namespace: `${namespaceName} / ${record.name}`,
       path: record.path,
       path_with_namespace: record.full_path,
       created_at: isoTime(record.created_at),

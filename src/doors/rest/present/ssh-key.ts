@@ -49,12 +49,12 @@ export function presentDeployKeyWithProjects(row: SshKeyRow, grants: readonly Gr
   };
 }
 
-function presentIdentity({ project, namespace_name }: GrantedProject) {
+function presentIdentity({ project, namespaceName }: GrantedProject) {
   return {
     id: project.id,
     description: project.description,
     name: project.name,
-    name_with_namespace: `${namespace_name} / ${project.name}`,
+    name_with_namespace: `${namespaceName} / ${project.name}`,
     path: project.path,
     path_with_namespace: project.full_path,
     created_at: isoTime(project.created_at),

@@ -21,8 +21,8 @@ import { unchangedSince } from '../unchanged-since.ts';
 import { idOf } from './token-params.ts';
 
 const keyParams = {
-  title: text('What the key is called'),
   key: text('One line of an SSH public key'),
+  title: text('What the key is called'),
   expires_at: optional(nullable(datetime('From when on it is dead; never when left out'))),
 };
 

@@ -1,8 +1,9 @@
 // The only place that starts git. Argument lists and never a shell, an environment built from nothing, a bounded number of
 // children, and a whole process group that ends when its caller leaves. It knows no repository and no right.
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { GitBusy, GitFailed, RepositoryError } from './errors.ts';
 import { type ConfigEntry, gitEnvironment } from './git-environment.ts';
 import { Slots } from './git-slots.ts';
@@ -28,6 +29,8 @@ export interface GitSpawnOptions {
   readonly lane?: Lane;
   /** Ending starts with the end of stdin, and SIGTERM follows a quarter of a second later: git then clears its quarantine itself. */
   readonly orderly?: boolean;
+  /** Becomes the child's standard output, which this process then never sees; its own end is closed when the child has it. */
+  readonly handOver?: Socket;
 }
 
 export interface GitRunOptions extends GitSpawnOptions {
@@ -108,13 +111,14 @@ export function createGit(options: GitOptions = {}): Git {
       child = spawn(gitPath, args, {
         cwd: options.cwd ?? '/',
         env: gitEnvironment(options.config, options.env),
-        stdio: ['pipe', 'pipe', 'pipe'],
+        stdio: ['pipe', options.handOver ?? 'pipe', 'pipe'],
         detached: true,
       });
     } catch (error) {
       release();
       throw error;
     }
+    options.handOver?.destroy();
     return supervise(child, args, release, options);
   }
 
@@ -122,9 +126,10 @@ export function createGit(options: GitOptions = {}): Git {
     child: ChildProcess,
     args: readonly string[],
     release: () => void,
-    { signal, orderly }: GitSpawnOptions,
+    { signal, orderly, handOver }: GitSpawnOptions,
   ): GitChild {
-    const { stdin, stdout, stderr } = child;
+    const { stdin, stderr } = child;
+    const stdout = child.stdout ?? (handOver ? Readable.from([]) : null);
     if (!stdin || !stdout || !stderr) throw new Error('git was started without pipes');
     let text = '';
     stderr.on('data', (chunk: Buffer) => {

@@ -1,5 +1,6 @@
 // git's smart protocol as streams: what clone, fetch and push need, whatever carries it (HTTP, SSH, a test's pipe). It moves
 // bytes between a client and git and ends git when the client leaves; it knows neither who asks nor whether he may.
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -31,6 +32,8 @@ export interface StreamRequest extends Client {
   readonly output: Writable;
   /** Where git's stderr goes as it comes (SSH); left out, it is only in the result. */
   readonly error?: Writable;
+  /** A connection that git writes its output to by itself; nothing comes to `output` then. Left open when git is not started. */
+  readonly handOver?: Socket;
   /** True: one HTTP request (`--stateless-rpc`). False: a whole conversation, as over SSH. */
   readonly stateless: boolean;
   /** The client's `Git-Protocol` / GIT_PROTOCOL, unchecked. */
@@ -111,7 +114,10 @@ export async function advertise(
 export async function uploadPack(repositories: Repositories, id: number, request: StreamRequest): Promise<ServeResult> {
   const args = ['upload-pack', ...(request.stateless ? ['--stateless-rpc'] : [])];
   const env = protocolEnvironment('upload-pack', parseGitProtocol(request.protocol));
-  return converse(await start(repositories, id, args, { ...client(request), env }), request);
+  return converse(
+    await start(repositories, id, args, { ...client(request), env, handOver: request.handOver }),
+    request,
+  );
 }
 
 /**
@@ -145,7 +151,7 @@ export async function uploadArchive(
   id: number,
   request: Omit<StreamRequest, 'stateless' | 'protocol'>,
 ): Promise<ServeResult> {
-  const child = await start(repositories, id, ['upload-archive'], client(request));
+  const child = await start(repositories, id, ['upload-archive'], { ...client(request), handOver: request.handOver });
   return converse(child, { ...request, stateless: false });
 }
 
@@ -167,8 +173,8 @@ async function start(
   options: GitSpawnOptions,
 ): Promise<GitChild> {
   if (!(await repositories.exists(id))) throw new RepositoryError('repository_missing');
-  const { key, signal, env, config, orderly } = options;
-  return repositories.git.spawn([...args, repositories.path(id)], { key, signal, env, config, orderly });
+  const { key, signal, env, config, orderly, handOver } = options;
+  return repositories.git.spawn([...args, repositories.path(id)], { key, signal, env, config, orderly, handOver });
 }
 
 async function converse(child: GitChild, { input, output, error, signal }: StreamRequest): Promise<ServeResult> {

@@ -5,8 +5,11 @@ import type { Socket } from 'node:net';
 /** The first byte of a connection that speaks frames; a JSON line, the socket's other language, begins with `{`. */
 export const STREAM_MARK = 0x3e;
 
-/** OPEN and EXIT carry JSON, EOF nothing, the others bytes of their stream. */
-export const FRAME = { OPEN: 1, STDIN: 2, EOF: 3, STDOUT: 4, STDERR: 5, EXIT: 6 } as const;
+/**
+ * OPEN, DIRECT and EXIT carry JSON, EOF nothing, the others bytes of their stream. DIRECT asks the transport for a second
+ * connection (an OutputOpening with its ticket), on which standard output then comes as it is, without frames.
+ */
+export const FRAME = { OPEN: 1, STDIN: 2, EOF: 3, STDOUT: 4, STDERR: 5, EXIT: 6, DIRECT: 7 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 export interface Piece {
@@ -17,7 +20,7 @@ export interface Piece {
 const HEADER = 5;
 /** A command line of SSH is far below it, even with every byte escaped. */
 const CONTROL_LIMIT = 512 * 1024;
-const CONTROL: ReadonlySet<number> = new Set([FRAME.OPEN, FRAME.EOF, FRAME.EXIT]);
+const CONTROL: ReadonlySet<number> = new Set([FRAME.OPEN, FRAME.EOF, FRAME.EXIT, FRAME.DIRECT]);
 const KNOWN: ReadonlySet<number> = new Set(Object.values(FRAME));
 
 /** Writes one frame. False: the other side reads slowly, wait for `drain`. */
@@ -100,15 +103,22 @@ export interface KeyAnswer {
   readonly key: string | null;
 }
 
+/** What the second connection says: whose standard output it waits for. Nothing but those bytes is written to it. */
+export interface OutputOpening {
+  readonly ask: 'output';
+  readonly ticket: string;
+}
+
+export type Opening = SessionOpening | KeyQuestion | OutputOpening;
+
 /** Longer commands are cut by the transport and then refused by the server. */
 export const COMMAND_LIMIT = 16 * 1024;
 
 /** Reads an OPEN frame. Throws when it is none. */
-export function readOpening(data: Buffer): SessionOpening | KeyQuestion {
-  const { ask, fingerprint, ip, command, protocol, transport } = JSON.parse(data.toString('utf8')) as Record<
-    string,
-    unknown
-  >;
+export function readOpening(data: Buffer): Opening {
+  const said = JSON.parse(data.toString('utf8')) as Record<string, unknown>;
+  const { ask, fingerprint, ip, command, protocol, transport, ticket } = said;
+  if (ask === 'output' && typeof ticket === 'string') return { ask, ticket };
   if (typeof fingerprint !== 'string') throw new Error('this opens nothing');
   const text = (value: unknown) => (typeof value === 'string' ? value : null);
   if (ask === 'key') return { ask, fingerprint, ip: text(ip) };

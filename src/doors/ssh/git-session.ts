@@ -54,7 +54,12 @@ export async function runGit(session: Session, service: GitCommand, path: string
       return exitCode(await servePush(services, { actor, place, repositoryId, notices }, request));
     }
     const serve = service === 'upload-pack' ? uploadPack : uploadArchive;
-    return exitCode(await serve(repositories, repositoryId, request));
+    const direct = await streams.direct(session.outputs);
+    try {
+      return exitCode(await serve(repositories, repositoryId, { ...request, ...(direct && { handOver: direct }) }));
+    } finally {
+      direct?.destroy();
+    }
   } finally {
     await new Promise<void>((done) => error.end(() => done()));
   }

@@ -6,6 +6,7 @@ import { GitBusy, RepositoryError } from '../../repositories/errors.ts';
 import { BUSY, NO_REPOSITORY } from '../../repositories/refusal-texts.ts';
 import type { Services } from '../services.ts';
 import { readCommand, type SshCommand } from './command-line.ts';
+import type { DirectOutputs } from './direct-output.ts';
 import type { SessionOpening } from './frames.ts';
 import { runGit } from './git-session.ts';
 import { greet, whoIsIt } from './holder.ts';
@@ -20,8 +21,13 @@ export interface SshOptions {
   readonly lfsAuthenticate: LfsAuthenticate | null;
 }
 
+interface SessionOptions extends SshOptions {
+  readonly outputs: DirectOutputs;
+}
+
 /** What a command of a session works with. */
 export interface Session {
+  readonly outputs: DirectOutputs;
   readonly services: Services;
   readonly opening: SessionOpening;
   readonly streams: SessionStreams;
@@ -34,7 +40,7 @@ export interface Session {
 const SESSIONS_PER_KEY = 50;
 
 /** Makes the function that serves sessions; it counts those of each key. */
-export function createSessions(services: Services, options: SshOptions) {
+export function createSessions(services: Services, options: SessionOptions) {
   const open = new Map<string, number>();
   return async (opening: SessionOpening, streams: SessionStreams): Promise<void> => {
     const count = open.get(opening.fingerprint) ?? 0;
@@ -54,7 +60,7 @@ export function createSessions(services: Services, options: SshOptions) {
 
 async function serve(
   services: Services,
-  options: SshOptions,
+  options: SessionOptions,
   opening: SessionOpening,
   streams: SessionStreams,
 ): Promise<number> {
@@ -63,7 +69,11 @@ async function serve(
   const use = services.liveUses.open(credential);
   try {
     const signal = AbortSignal.any([use.signal, streams.left]);
-    const code = await run(command, { services, opening, streams, credential, signal }, options);
+    const code = await run(
+      command,
+      { services, opening, streams, credential, signal, outputs: options.outputs },
+      options,
+    );
     if (use.signal.aborted) throw new SessionRefusal(KEY_ENDED);
     return code;
   } catch (error) {

@@ -3,15 +3,8 @@
 import type { Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { MINUTE, SECOND } from '../../kernel/clock.ts';
-import {
-  FRAME,
-  FrameReader,
-  type FrameType,
-  type KeyQuestion,
-  readOpening,
-  type SessionOpening,
-  writeFrame,
-} from './frames.ts';
+import type { DirectOutputs } from './direct-output.ts';
+import { FRAME, FrameReader, type FrameType, type Opening, readOpening, writeFrame } from './frames.ts';
 
 /** A session in which nothing moves in either direction for this long is over. */
 const IDLE = 10 * MINUTE;
@@ -29,6 +22,13 @@ export interface SessionStreams {
   exit(code: number): void;
   /** Ends the conversation with a JSON answer instead. */
   answer(value: unknown): void;
+  /**
+   * A connection to the transport that git may have as its standard output; null when none comes. Whoever asks writes nothing to
+   * `stdout`, and closes it. The transport says `exit` to the client when both have ended.
+   */
+  direct(outputs: DirectOutputs): Promise<Socket | null>;
+  /** Gives the connection away: nothing is read, written or timed here any more. */
+  release(): Socket;
 }
 
 /**
@@ -38,7 +38,7 @@ export interface SessionStreams {
 export function openStreams(
   socket: Socket,
   first: Buffer,
-  opened: (opening: SessionOpening | KeyQuestion, streams: SessionStreams) => void,
+  opened: (opening: Opening, streams: SessionStreams) => void,
 ): void {
   const left = new AbortController();
   const reader = new FrameReader();
@@ -65,6 +65,17 @@ export function openStreams(
       for (const stream of [streams.stdout, streams.stderr]) stream.end(closed);
       // The rest of what the client sends is nobody's any more.
       socket.resume();
+    },
+    async direct(outputs) {
+      const { ticket, arrived } = outputs.expect(left.signal);
+      if (!socket.destroyed) writeFrame(socket, FRAME.DIRECT, JSON.stringify({ ticket }));
+      return arrived;
+    },
+    release() {
+      socket.off('data', take);
+      socket.pause();
+      socket.setTimeout(0);
+      return socket;
     },
   };
   let begun = false;

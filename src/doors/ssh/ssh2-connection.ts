@@ -2,6 +2,7 @@
 // nothing else), and its session channels, each relayed to the server. It decides nothing about what a session may do.
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
 import type { SshLimits } from './child-messages.ts';
 import { COMMAND_LIMIT } from './frames.ts';
@@ -31,7 +32,7 @@ const KEY_TYPES: ReadonlySet<string> = new Set([
   'ecdsa-sha2-nistp521',
 ]);
 /** Bytes that may wait for a client that reads slowly, whatever window it announced. */
-const MOST_UNSENT = 4 * 1024 * 1024;
+const MOST_UNSENT = 1024 * 1024;
 /** Bytes that a client may have sent beyond what git has read: twice the window that it was given. */
 const MOST_UNREAD = 4 * 1024 * 1024;
 
@@ -97,6 +98,11 @@ export function serveConnection(client: Connection, socket: Socket, host: Connec
     serve(session, fingerprint);
   });
 
+  // What one piece of the client's bytes sets free, such as the packets that waited for a window, leaves together.
+  socket.prependListener('data', () => {
+    socket.cork();
+    process.nextTick(() => socket.uncork());
+  });
   socket.on('data', () => {
     for (const channel of channels) if (channel.readableLength > MOST_UNREAD) socket.destroy();
   });
@@ -165,21 +171,40 @@ async function carry({ channel, session, socket }: Ends, relay: Relay): Promise<
       };
       start(() => release?.());
     });
-  const room = async () => {
-    if (socket.writableLength > MOST_UNSENT) await wait((done) => socket.once('drain', done));
+  const put = (stream: Writable, data: Buffer): Promise<void> | null => {
+    if (left.signal.aborted) return null;
+    let written = () => {};
+    // The packets of one piece leave together: ssh2 writes each in three parts.
+    socket.cork();
+    stream.write(data, () => written());
+    socket.uncork();
+    const wantsWindow = stream.writableLength > 0;
+    if (!wantsWindow && socket.writableLength <= MOST_UNSENT) return null;
+    return (async () => {
+      if (wantsWindow) await wait((done) => (written = done));
+      if (socket.writableLength > MOST_UNSENT) await wait((done) => socket.once('drain', done));
+    })();
+  };
+  // One write at a time: ssh2 mixes up what waits when both streams want the window.
+  let turn: Promise<void> | null = null;
+  const inTurn = (write: () => Promise<void> | null): Promise<void> | null => {
+    if (turn !== null) return turn.then(() => inTurn(write) ?? undefined);
+    const waits = write();
+    if (waits === null) return null;
+    turn = waits.finally(() => {
+      turn = null;
+    });
+    return turn;
   };
   const code = await relay({
     stdin: channel,
     left: left.signal,
-    async stdout(data) {
-      await room();
-      await wait((done) => channel.write(data, done));
-    },
-    async stderr(data) {
-      await room();
-      forgetStdout(channel);
-      await wait((done) => channel.stderr.write(data, done));
-    },
+    stdout: (data) => inTurn(() => put(channel, data)),
+    stderr: (data) =>
+      inTurn(() => {
+        forgetStdout(channel);
+        return put(channel.stderr, data);
+      }),
   });
   socket.off('close', leave);
   if (left.signal.aborted) return;

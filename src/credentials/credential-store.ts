@@ -19,13 +19,23 @@ export async function findCredential(
   return row ? asRow(row) : null;
 }
 
-/** Those of these keys whose end has come, rotated ones after their overlap included. */
+/**
+ * Those of these keys whose end has come: revoked, expired, rotated ones after their overlap, and deploy keys whose creator is
+ * kept out (reference git-and-deploy 6.5).
+ */
 export async function endedAmong(q: Queryable, ids: readonly number[], now: number): Promise<number[]> {
+  const keptOut = q.selectFrom('users').select('id').where('state', 'not in', ['active', 'deleted']);
   const rows = await q
     .selectFrom('credentials')
     .select('id')
     .where('id', 'in', ids)
-    .where('ended_at', '<=', now)
+    .where((eb) =>
+      eb.or([
+        eb('ended_at', '<=', now),
+        eb('expires_at', '<=', now),
+        eb.and([eb('kind', '=', 'deploy_key'), eb('user_id', 'in', keptOut)]),
+      ]),
+    )
     .execute();
   return rows.map((row) => row.id);
 }

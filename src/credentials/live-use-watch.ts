@@ -1,5 +1,5 @@
-// Cuts what is open under a key that ended elsewhere: on another node, or at the end of an overlap that a rotation left. Every
-// second, and only while something is open, it asks the rows whose keys those are; nobody has to tell it. It ends no key.
+// Cuts what is open under a key that ended without a deed here: on another node, by its date, or at the end of an overlap that a
+// rotation left. Every second, and only while something is open, it asks the rows whose keys those are. It ends no key.
 import { SECOND } from '../kernel/clock.ts';
 import type { House } from '../storage/house.ts';
 import { endedAmong } from './credential-store.ts';

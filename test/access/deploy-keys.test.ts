@@ -10,8 +10,10 @@ import { atProject } from '../../src/access/place.ts';
 import { deleteBot } from '../../src/credentials/bots.ts';
 import { findCredential } from '../../src/credentials/credential-store.ts';
 import { endCredential } from '../../src/credentials/end.ts';
+import { cutEndedElsewhere } from '../../src/credentials/live-use-watch.ts';
 import { liveUsesOf } from '../../src/credentials/live-uses.ts';
 import type { Project, User } from '../../src/identity/records.ts';
+import { SECOND } from '../../src/kernel/clock.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { forEachEngine } from '../support/engines.ts';
 import { makeWorld, START } from '../support/world.ts';
@@ -92,6 +94,33 @@ forEachEngine('deploy keys', (engine) => {
     const gone = await findCredential(db.read, own.id, { forgotten: true });
     assert.equal(gone?.fingerprint, null);
     assert.equal(gone?.end_reason, 'holder_deleted');
+  });
+
+  test('are cut by their date, and when their creator is kept out by another node, not when he has gone', async () => {
+    const db = await engine.open();
+    const { world, creator, key, setUser } = await small(db);
+    const open = async (print: string) => {
+      const verified = await world.verifier.sshKey(print);
+      assert.ok(verified.ok);
+      return liveUsesOf(world.house).open(verified.value);
+    };
+    const dated = await world.sshKey({
+      kind: 'user_ssh_key',
+      userId: creator.id,
+      expiresAt: world.clock.now() + SECOND,
+    });
+    const [byDate, lasting] = [await open(dated.fingerprint!), await open(key.fingerprint!)];
+    await cutEndedElsewhere(world.house);
+    assert.equal(byDate.signal.aborted, false);
+    world.clock.advance(SECOND);
+    await cutEndedElsewhere(world.house);
+    assert.equal(byDate.signal.aborted, true);
+    await setUser(creator, { state: 'deleted' });
+    await cutEndedElsewhere(world.house);
+    assert.equal(lasting.signal.aborted, false);
+    await setUser(creator, { state: 'blocked' });
+    await cutEndedElsewhere(world.house);
+    assert.equal(lasting.signal.aborted, true);
   });
 
   test('end with their last project, and are cut where they are disabled', async () => {

@@ -1,6 +1,5 @@
 // Sends the mails that rooms leave in the tasks table, over SMTP. It knows no reason for any mail and writes none itself; a mail
 // that cannot be sent now stays a task and is tried again.
-import { createTransport } from 'nodemailer';
 import type { Secret } from '../kernel/secret.ts';
 
 /** What a `mail` task carries. The text never contains a secret. */
@@ -25,7 +24,9 @@ export function readMail(payload: unknown): Mail {
 }
 
 /** A mailer over the server of `url` (`smtp://user:password@host:587`, `smtps://…`), sending from `from`. */
-export function createMailer(url: Secret, from: string): Mailer {
+export async function createMailer(url: Secret, from: string): Promise<Mailer> {
+  // Loaded only where mails are sent: it brings 40 modules, and by naming node:http all of undici.
+  const { createTransport } = await import('nodemailer');
   const transport = createTransport(
     { url: url.reveal(), pool: true, maxConnections: 2, connectionTimeout: 20_000, socketTimeout: 60_000 },
     { from },

@@ -3,7 +3,6 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../kernel/clock.ts';
 import { migrations as allMigrations, type Migration } from './migrations/index.ts';
-import { openPostgres } from './postgres/postgres-database.ts';
 import type { Schema } from './schema.ts';
 import { openSqlite } from './sqlite/sqlite-database.ts';
 
@@ -60,7 +59,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
   const { url, clock, poolSize = 10, listTimeout = 5000, migrations = allMigrations } = options;
   const complete = { url, clock, poolSize, listTimeout, migrations };
   if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), complete);
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(complete);
+  // Loaded only where it is used: a server on SQLite has no need of PostgreSQL's client.
+  if (/^postgres(ql)?:\/\//.test(url)) return (await import('./postgres/postgres-database.ts')).openPostgres(complete);
   // The URL itself may carry a password and is not repeated.
   throw new Error('the database URL must begin with sqlite: or postgres://');
 }

@@ -64,7 +64,7 @@ describe('outgoing mail', () => {
   it('arrives with sender, subject and text, and says that it is automatic', async () => {
     const mail = await startMailServer();
     cleanups.push(mail.close);
-    const mailer = createMailer(new Secret(mail.url), 'Keyward <keyward@example.com>');
+    const mailer = await createMailer(new Secret(mail.url), 'Keyward <keyward@example.com>');
     await mailer.send({ to: 'alice@example.com', subject: 'Your key', text: 'expires soon' });
     mailer.close();
     assert.equal(mail.received.length, 1);
@@ -82,7 +82,7 @@ describe('outgoing mail', () => {
     const mail = await startMailServer();
     cleanups.push(mail.close);
     mail.refuse = true;
-    const mailer = createMailer(new Secret(mail.url), 'keyward@example.com');
+    const mailer = await createMailer(new Secret(mail.url), 'keyward@example.com');
     await assert.rejects(mailer.send({ to: 'a@example.com', subject: 's', text: 't' }), (error: Error) => {
       assert.match(error.message, /did not take the mail: EAUTH 535/);
       assert.doesNotMatch(`${error.stack}${JSON.stringify(error)}`, /hunter2/);
@@ -94,7 +94,7 @@ describe('outgoing mail', () => {
   it('cannot be steered by line breaks in what people typed', async () => {
     const mail = await startMailServer();
     cleanups.push(mail.close);
-    const mailer = createMailer(new Secret(mail.url), 'keyward@example.com');
+    const mailer = await createMailer(new Secret(mail.url), 'keyward@example.com');
     await mailer.send({ to: 'alice@example.com', subject: 'x\r\nBcc: eve@example.com', text: 't' });
     mailer.close();
     assert.doesNotMatch(mail.received[0]!, /^Bcc:/m);

@@ -30,6 +30,14 @@ export async function dropHold(tx: Tx, name: string, holder: string): Promise<vo
   await tx.deleteFrom('holds').where('name', '=', name).where('holder', '=', holder).execute();
 }
 
+/** Who holds `name` and until when (milliseconds), whether it has ended or not; undefined when nobody does. */
+export async function currentHold(
+  q: Queryable,
+  name: string,
+): Promise<{ readonly holder: string; readonly until: number } | undefined> {
+  return q.selectFrom('holds').select(['holder', 'until']).where('name', '=', name).executeTakeFirst();
+}
+
 /** Whether somebody holds `name` now. */
 export async function isHeld(q: Queryable, name: string, now: number): Promise<boolean> {
   const row = await q

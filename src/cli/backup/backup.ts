@@ -3,15 +3,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Config } from '../../config.ts';
 import type { Services } from '../../doors/services.ts';
-import { isoTime, MINUTE } from '../../kernel/clock.ts';
+import { isoTime } from '../../kernel/clock.ts';
 import { randomHex } from '../../kernel/random.ts';
 import { type CopiedFile, copyFile, copyRepository, filesBelow } from '../../repositories/copy.ts';
 import { type DumpedRow, dumpDatabase } from '../../storage/dump.ts';
-import { dropHold, MAINTENANCE, takeHold } from '../../storage/hold-store.ts';
 import { VERSION } from '../version.ts';
+import { auditTrust } from './audit.ts';
+import { holdMaintenance } from './hold.ts';
 import { keyChecks, MANIFEST, type Manifest, sign } from './manifest.ts';
 
 export interface BackupOptions {
@@ -19,7 +20,6 @@ export interface BackupOptions {
   readonly withKeys: boolean;
 }
 
-const HOLD = 10 * MINUTE;
 /** Folders of the data folder that are copied as they are, when they are there; drafts in them are nobody's yet. */
 const FOLDERS = ['blobs'];
 const DRAFTS = /^drafts\//;
@@ -33,9 +33,16 @@ export async function backup(
   const target = resolve(options.target);
   if (existsSync(target) && readdirSync(target).length > 0) throw new Error(`${target} is not empty`);
   const draft = `${target}.partial-${randomHex(4)}`;
-  mkdirSync(draft, { recursive: true, mode: 0o700 });
-  const letGo = await holdMaintenance(services);
+  // The row comes first: whoever copies the instance is in its audit, whether he comes to the end or not.
+  const held = await holdMaintenance(services, (tx) =>
+    auditTrust(tx, services.clock, {
+      action: 'instance:backup',
+      message: `Began a backup ${options.withKeys ? 'with' : 'without'} the instance keys`,
+      details: { folder: basename(target), with_keys: options.withKeys },
+    }),
+  );
   try {
+    mkdirSync(draft, { recursive: true, mode: 0o700 });
     const files: CopiedFile[] = [];
     const repositories: number[] = [];
     await mkdir(join(draft, 'database'), { mode: 0o700 });
@@ -66,29 +73,18 @@ export async function backup(
       },
       services.keys,
     );
+    held.assertUnbroken();
     await writeWhole(join(draft, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
     if (existsSync(target)) rmSync(target, { recursive: true });
     renameSync(draft, target);
+    await flushFolder(dirname(target));
     return manifest;
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     throw error;
   } finally {
-    await letGo();
+    await held.letGo();
   }
-}
-
-async function holdMaintenance({ db, clock }: Services): Promise<() => Promise<void>> {
-  const holder = randomHex(8);
-  const take = () =>
-    db.tx((tx) => takeHold(tx, { name: MAINTENANCE, holder, now: clock.now(), until: clock.now() + HOLD }));
-  if (!(await take())) throw new Error('another backup is under way');
-  // A renewal that fails is tried again at the next turn, well before the hold ends.
-  const renewal = setInterval(() => void take().catch(() => {}), HOLD / 4);
-  return async () => {
-    clearInterval(renewal);
-    await db.tx((tx) => dropHold(tx, MAINTENANCE, holder));
-  };
 }
 
 async function* remember(
@@ -142,6 +138,16 @@ async function writeWhole(path: string, text: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** The new name is durable when this returns. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,10 +1,10 @@
 // `keyward restore`: turns a backup into a data folder that a server can start on. It believes nothing that the manifest does not
 // vouch for, touches nothing that is there already, and takes back what it made when it fails.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { auditChain } from '../../audit/chain-audit.ts';
 import { newestBatch } from '../../audit/chain-store.ts';
-import { HEAD_FILE, writeHead } from '../../audit/sealer.ts';
+import { HEAD_FILE, sealAll, writeHead } from '../../audit/sealer.ts';
 import type { Config } from '../../config.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { prepareDataFolder } from '../../open-house.ts';
@@ -15,6 +15,7 @@ import type { DumpedRow } from '../../storage/dump.ts';
 import { type InstanceKeys, loadInstanceKeys } from '../../storage/instance-keys.ts';
 import { loadDatabase, type TableSource } from '../../storage/load.ts';
 import { linesOf } from '../lines.ts';
+import { auditTrust } from './audit.ts';
 import { checkFiles, isSigned, keyChecks, type Manifest, readManifest } from './manifest.ts';
 
 export interface Restored {
@@ -53,7 +54,8 @@ export async function restore(
     if (url.startsWith('sqlite:')) for (const end of ['', '-wal', '-shm']) undo.push(`${url.slice(7)}${end}`);
     await loadDatabase(url, systemClock, manifest.schema, tablesOf(folder, manifest));
     const count = await bringRepositories(config, repositories, folder, manifest);
-    notes.push(...(await checkChain(config, url, keys)));
+    notes.push(...(await checkChain(url, keys)));
+    await recordRestore(config, url, keys, { folder, manifest });
     for (const id of manifest.missing_repositories) notes.push(`repository ${id} was missing when the backup was made`);
     return { manifest, repositories: count, notes };
   } catch (error) {
@@ -134,13 +136,35 @@ async function bringRepositories(
   return made.size;
 }
 
-async function checkChain({ data }: Pick<Config, 'data'>, url: string, keys: InstanceKeys): Promise<string[]> {
+async function checkChain(url: string, keys: InstanceKeys): Promise<string[]> {
   const db = await openDatabase({ url, clock: systemClock });
   try {
-    const newest = await newestBatch(db.read);
-    if (newest !== null) writeHead(join(data, HEAD_FILE), newest);
     const { findings } = await auditChain({ db, keys }, null);
     return findings.map((finding) => `audit: ${finding.text}`);
+  } finally {
+    await db.close();
+  }
+}
+
+/** The restored instance begins with a row that says so, chained behind what the backup held. */
+async function recordRestore(
+  { data }: Pick<Config, 'data'>,
+  url: string,
+  keys: InstanceKeys,
+  { folder, manifest }: { readonly folder: string; readonly manifest: Manifest },
+): Promise<void> {
+  const db = await openDatabase({ url, clock: systemClock });
+  try {
+    await db.tx((tx) =>
+      auditTrust(tx, systemClock, {
+        action: 'instance:restore',
+        message: `Restored the instance from a backup of ${manifest.created_at}`,
+        details: { folder: basename(folder), created_at: manifest.created_at, with_keys: manifest.with_keys },
+      }),
+    );
+    await sealAll({ db, clock: systemClock, keys });
+    const newest = await newestBatch(db.read);
+    if (newest !== null) writeHead(join(data, HEAD_FILE), newest);
   } finally {
     await db.close();
   }

@@ -126,7 +126,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const sealer = startSealer(services, { headFile: join(config.data, HEAD_FILE) });
   undo.push(() => sealer.stop());
 
-  const mailer = config.smtpUrl && config.mailFrom ? createMailer(config.smtpUrl, config.mailFrom) : null;
+  const mailer = config.smtpUrl && config.mailFrom ? await createMailer(config.smtpUrl, config.mailFrom) : null;
   if (mailer) undo.push(async () => mailer.close());
   const tasks = createTaskRunner({
     db: services.db,

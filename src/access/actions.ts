@@ -7,6 +7,7 @@ import type { Rule } from './rule.ts';
 const GUEST_UP = [GUEST, PLANNER, REPORTER, SECURITY_MANAGER, DEVELOPER, MAINTAINER, OWNER];
 /** read code of a private project: Planner and up, each level named (reference git-and-deploy 1) */
 const CODE_UP = [PLANNER, REPORTER, SECURITY_MANAGER, DEVELOPER, MAINTAINER, OWNER];
+const REPORTER_UP = [REPORTER, SECURITY_MANAGER, DEVELOPER, MAINTAINER, OWNER];
 const DEVELOPER_UP = [DEVELOPER, MAINTAINER, OWNER];
 const MAINTAINER_UP = [MAINTAINER, OWNER];
 const OWNERS = [OWNER];
@@ -127,6 +128,7 @@ export const actions = {
   // -- projects
   'project:list': atInstance({ ...READ_BY_ANYONE, instance: 'anyone' }),
   'project:read': atProject({ ...READ_BY_ANYONE, roles: GUEST_UP, visibility: true }),
+  'project_statistics:read': atProject({ ...LOOK, roles: REPORTER_UP }),
   'project:update': atProject({ ...MANAGE, roles: MAINTAINER_UP, archived: true }),
   'project:change_visibility': atProject({ ...MANAGE, roles: OWNERS, archived: true }),
   'project:archive': atProject({ ...MANAGE, roles: OWNERS, archived: true }),

@@ -108,7 +108,7 @@ describe('another spelling of an address', () => {
     for (const route of routes)
       for (const at of [values, { projects: 999_999, groups: 999_999, users: 999_999 }]) {
         const body = route.method === 'GET' ? undefined : '{"not":["what","it","wants"]}';
-        const length = body === undefined ? {} : { 'content-length': String(body.length) };
+        const length: Record<string, string> = body === undefined ? {} : { 'content-length': String(body.length) };
         const answer = await lab.raw(route.method, `/api/v4${fill(route, at)}`, { ...headers, ...length }, body);
         assert.equal(answer.status, 401, `${route.method} ${route.path}: ${answer.status} ${answer.text}`);
       }

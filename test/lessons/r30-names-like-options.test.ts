@@ -119,6 +119,9 @@ describe('a name', () => {
     }
     const branches = await lab.api('GET', `${base}/branches?per_page=100`, { token });
     for (const branch of branches.body) assert.doesNotMatch(branch.name, /^-|[\x00-\x20\x7f]/);
+    const tags = await lab.api('GET', `${base}/tags?per_page=100`, { token });
+    assert.equal(tags.status, 200, tags.text);
+    for (const tag of tags.body) assert.doesNotMatch(tag.name, /^-|[\x00-\x20\x7f]/);
   });
 
   test('of a pushed ref is checked by git and by us', async () => {

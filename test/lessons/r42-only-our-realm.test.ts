@@ -44,7 +44,10 @@ describe('another host', () => {
   test('is called by nothing in the server', () => {
     const calls = sourcesBelow('src').filter(({ path, code }) => {
       if (path.startsWith('src/cli/') || path === 'src/mail/smtp.ts') return false;
-      return /\bglobalThis\.fetch\(|\bhttps?\.(?:request|get)\(|from 'undici'|import \{[^}]*\brequest\b[^}]*\} from 'node:https?'/.test(
+      // The git door's own word for serving a fetch is no call.
+      const isOwn = /^function fetch\(/m.test(code);
+      if (!isOwn && /(?<![.\w])fetch\(/.test(code)) return true;
+      return /globalThis\.fetch\b|new WebSocket\(|\bhttps?\.(?:request|get)\(|from 'undici'|import \{[^}]*\brequest\b[^}]*\} from 'node:https?'/.test(
         code,
       );
     });

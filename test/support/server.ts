@@ -9,6 +9,7 @@ import pino from 'pino';
 import { readConfig } from '../../src/config.ts';
 import type { Services } from '../../src/doors/services.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
+import type { Secret } from '../../src/kernel/secret.ts';
 import { startServer as startRealServer } from '../../src/server.ts';
 import { updateSettings } from '../../src/settings/settings.ts';
 import { expectNoSecret, remember, rememberAnswer, searchFolder, searchPostgres, secretsIn } from './canary.ts';
@@ -71,6 +72,8 @@ export interface TestClient {
 
 export interface TestServer extends TestClient {
   readonly services: Services;
+  /** where the database is, `sqlite:` or `postgres:` */
+  readonly databaseUrl: Secret;
   /** Runs every task that is due now, and answers how many attempts that took. */
   runTasks(): Promise<number>;
 }
@@ -116,6 +119,7 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
   return {
     ...client(server.url, data, leaks),
     services,
+    databaseUrl: config.databaseUrl,
     runTasks: () => server.runTasks(),
     stop: stopOnce(async () => {
       const metrics = await fetch(new URL('/-/metrics', server.url), { headers: { 'private-token': ROOT_TOKEN } }).then(

@@ -2,7 +2,8 @@
 // project-moves.ts and shares.ts.
 
 import type { Allowed } from '../../../access/allowed.ts';
-import type { PlaceRef } from '../../../access/place.ts';
+import { decide } from '../../../access/decide.ts';
+import { atProject, type PlaceRef } from '../../../access/place.ts';
 import { heldProjects, visibleProjects } from '../../../access/visible-store.ts';
 import type { Actor } from '../../../credentials/actor.ts';
 import { actingUser } from '../../../credentials/verified-credential.ts';
@@ -144,12 +145,13 @@ export const routes: Route[] = [
     }),
     summary: 'Shows a project',
     async handler({ services, credential, allowed, input }) {
-      const { project, level } = allowed.place;
-      const maySize = allowed.asAdmin || level >= 20;
+      const { project } = allowed.place;
+      const sizes = { action: 'project_statistics:read', place: atProject(project.id) } as const;
+      const isSized = input.statistics && (await decide(services.db.read, services.clock, credential, sizes)).ok;
       return json({
         ...(await oneProject(services, credential, project)),
         ...(input.license ? { license: null, license_url: null } : {}),
-        ...(input.statistics && maySize ? { statistics: await statisticsOf(services, project) } : {}),
+        ...(isSized ? { statistics: await statisticsOf(services, project) } : {}),
       });
     },
   }),

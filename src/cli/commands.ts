@@ -4,7 +4,7 @@ import { deadRefusal, type Refusal } from '../access/refusal.ts';
 import type { Services } from '../doors/services.ts';
 import { type Fault, FaultError } from '../kernel/faults.ts';
 import { explainKey } from './explain-command.ts';
-import { addKey, disableKey, enableKey, listKeys, removeKey } from './key-commands.ts';
+import { addKey, changeKey, disableKey, enableKey, listKeys, removeKey, showKey, takeKey } from './key-commands.ts';
 import { type CommandArguments, RefusedError, UsageError } from './operator.ts';
 import { type CommandAnswer, EXIT, failure } from './terminal.ts';
 import { createToken, listTokens, revokeToken, rotateToken } from './token-commands.ts';
@@ -18,7 +18,10 @@ const commands: Readonly<Record<string, Command>> = {
   'token revoke': revokeToken,
   'key add': addKey,
   'key list': listKeys,
+  'key show': showKey,
   'key enable': enableKey,
+  'key change': changeKey,
+  'key take': takeKey,
   'key disable': disableKey,
   'key remove': removeKey,
   explain: explainKey,

@@ -18,6 +18,7 @@ import type { Slice } from '../credentials/credential-list-store.ts';
 import { parseSshKey } from '../credentials/ssh-key.ts';
 import { insertSshKey, type SshKeyRow, setDeployKeyOwner, setSshKeyTitle } from '../credentials/ssh-key-store.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
+import type { User } from '../identity/records.ts';
 import { SECOND } from '../kernel/clock.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
 import { readSettings } from '../settings/settings.ts';
@@ -196,16 +197,19 @@ async function mayRetitle(tx: Tx, allowed: Managing, key: EnabledDeployKey): Pro
 
 /**
  * Makes the caller the owner, whose right pushes need from now on (reference git-and-deploy 6.3, 6.5). 403 unless he manages
- * every project in which the key is enabled; a public key is for administrators.
+ * every project in which the key is enabled; a public key is for administrators. `operatorNames`: the local operator is nobody,
+ * so he says who the owner is.
  */
 export async function takeDeployKey(
   house: House,
   actor: Actor,
   allowed: Managing,
   id: number,
+  operatorNames: Pick<User, 'id'> | null = null,
 ): Promise<EnabledDeployKey> {
   const { project } = allowed.place;
-  const owner = actingUser(allowed.credential) ?? fail({ code: 'forbidden', reason: null });
+  const named = allowed.credential.holder.type === 'operator' ? operatorNames : actingUser(allowed.credential);
+  const owner = named ?? fail({ code: 'forbidden', reason: null });
   return house.db.tx(async (tx) => {
     const key = (await findEnabledKey(tx, project.id, { id })) ?? fail(NOT_HERE);
     const shared = key.public === 1 || (await isEnabledSomewhere(tx, id, { fails: managed(house, allowed) }));

@@ -72,6 +72,40 @@ describe('keyward key', () => {
     assert.equal(audited.at(-1)?.message, 'Removed deploy key ci from everywhere');
   });
 
+  it('shows a key by id and fingerprint, changes its write access and title, and gives it to another owner', async () => {
+    const { id: aliceId } = (await server.api('GET', '/users?username=alice')).body[0];
+    const { body: project } = await server.api('POST', '/projects', { body: { name: 'three' } });
+    const member = { user_id: aliceId, access_level: 40 };
+    assert.equal((await server.api('POST', `/projects/${project.id}/members`, { body: member })).status, 201);
+    const line = newSshKeyText();
+    const made = await json('key', 'add', '--project', 'root/three', '--title', 'ci', '--key', line);
+    const id = String(made.id);
+    assert.deepEqual([made.can_push, made.owner], [false, null]);
+    const changed = await json('key', 'change', id, '--project', 'root/three', '--can-push', '--title', 'build');
+    assert.deepEqual([changed.can_push, changed.title], [true, 'build']);
+    const push = ['explain', '--credential', id, '--action', 'repository:push', '--project', 'root/three'];
+    assert.equal((await keyward(...push)).code, 3, 'nobody owns it');
+    assert.equal((await json('key', 'take', id, '--project', 'root/three', '--owner', 'alice')).owner, 'alice');
+    assert.equal((await keyward(...push)).code, 0);
+    const shown = await json('key', 'show', id);
+    assert.deepEqual([shown.key, shown.projects], [line, [{ path: 'root/three', can_push: true }]]);
+    for (const print of [shown.fingerprint, shown.fingerprint_md5])
+      assert.deepEqual(await json('key', 'show', print), shown);
+    assert.match((await keyward('key', 'show', id)).out, /^project: root\/three \(may push\)$/m);
+    await json('key', 'change', id, '--project', 'root/three', '--read-only');
+    assert.equal((await keyward(...push)).code, 3);
+    const shared = await json('key', 'add', '--public', '--title', 'mirror 2', '--key', newSshKeyText());
+    assert.ok((await json('key', 'list', '--public')).some((row: { id: number }) => row.id === shared.id));
+    assert.ok((await json('key', 'list', '--public')).every((row: { id: number }) => row.id !== made.id));
+    const signing = ['--title', 's', '--key', newSshKeyText(), '--usage', 'signing'];
+    assert.equal((await json('key', 'add', '--user', 'alice', ...signing)).usage_type, 'signing');
+    const { body: events } = await server.api('GET', '/audit_events?per_page=100');
+    const took = events.find((row: { details: { custom_message: string } }) =>
+      row.details.custom_message.startsWith('Took'),
+    );
+    assert.deepEqual([took.details.door, took.details.custom_message], ['local', 'Took over deploy key build']);
+  });
+
   it('says what is wrong', async () => {
     const twice = await keyward('key', 'add', '--public', '--user', 'alice', '--title', 'x', '--key', 'y');
     assert.deepEqual([twice.code, twice.err], [2, 'keyward: exactly one of --user, --project, --public is needed\n']);
@@ -81,6 +115,10 @@ describe('keyward key', () => {
     assert.deepEqual([gone.code, gone.err], [1, 'keyward: key not found\n']);
     const nowhere = await keyward('key', 'list', '--project', 'no/where');
     assert.deepEqual([nowhere.code, nowhere.err], [1, 'keyward: project not found\n']);
+    const both = await keyward('key', 'change', '1', '--project', 'root/one', '--can-push', '--read-only');
+    assert.deepEqual([both.code, both.err], [2, 'keyward: --can-push and --read-only exclude each other\n']);
+    assert.equal((await keyward('key', 'show', '999999')).err, 'keyward: key not found\n');
+    assert.equal((await keyward('key', 'show')).code, 2);
     assert.equal((await keyward('key')).code, 2);
   });
 });

@@ -24,6 +24,7 @@ export type Question<A extends Action = Action> =
     : { readonly action: A; readonly place: UnresolvedPlace };
 
 const NO_FACTS: Facts = { place: null };
+const AT_INSTANCE: Facts = { place: INSTANCE };
 
 /**
  * Asks whether `credential` may do `question.action` there. `q` is `db.read`, or a transaction when the answer must hold
@@ -47,6 +48,8 @@ export async function weigh(
   credential: VerifiedCredential,
   question: { readonly action: Action; readonly place?: UnresolvedPlace },
 ): Promise<{ facts: Facts; verdict: Verdict }> {
+  if (ruleOf(question.action).place === 'instance')
+    return { facts: AT_INSTANCE, verdict: judge(credential, question.action, AT_INSTANCE) };
   const early = judge(credential, question.action, NO_FACTS);
   if (early.refusal?.lock === 'scope') return { facts: NO_FACTS, verdict: early };
   const facts = await gather(q, clock, credential, question);
@@ -60,7 +63,7 @@ async function gather(
   question: { readonly action: Action; readonly place?: UnresolvedPlace },
 ): Promise<Facts> {
   const type = ruleOf(question.action).place;
-  if (type === 'instance') return { place: INSTANCE };
+  if (type === 'instance') return AT_INSTANCE;
   return question.place ? gatherAt(q, clock, credential, type, question.place) : NO_FACTS;
 }
 

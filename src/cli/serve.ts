@@ -3,6 +3,7 @@
 import pino from 'pino';
 import { ConfigError, isLoopback, readConfig } from '../config.ts';
 import type { RunningServer } from '../server.ts';
+import { logOutput } from './log-output.ts';
 import { EXIT, type ExitCode } from './terminal.ts';
 
 /** Runs the server. Resolves with the exit code once it has stopped. */
@@ -20,7 +21,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     for (const problem of error.problems) process.stderr.write(`keyward: ${problem}\n`);
     return EXIT.usage;
   }
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, logOutput());
   for (const warning of config.warnings) log.warn(warning);
   const { startServer } = await import('../server.ts');
   let server: RunningServer;

@@ -23,10 +23,14 @@ export class FailureLimit {
    * Seconds until the address may present something again, or null when it may now. Ask it only for requests that present a
    * credential. Reads the settings only for addresses that failed lately.
    */
-  async blockedFor(ip: string): Promise<number | null> {
+  blockedFor(ip: string): Promise<number | null> | null {
+    if (this.#windows.size === 0) return null;
     const key = addressKey(ip);
     const window = this.#windows.get(key);
-    if (!window) return null;
+    return window ? this.#waitOf(key, window) : null;
+  }
+
+  async #waitOf(key: string, window: Window): Promise<number | null> {
     const settings = await readSettings(this.#house.db.read);
     const endsAt = window.startedAt + settings.failed_authentication_period * SECOND;
     const now = this.#house.clock.now();

@@ -10,27 +10,51 @@ export interface LiveUse {
   done(): void;
 }
 
-interface Entry {
-  readonly controller: AbortController;
+/** One use; its signal is made for those who look at it, because most requests are over before anything could end them. */
+class Use implements LiveUse {
   readonly credentialId: number | null;
   readonly userId: number | null;
   /** the user it acts as; null for a deploy key, which clones on whatever becomes of its creator */
   readonly actsAs: number | null;
+  readonly #uses: Set<Use>;
+  #controller: AbortController | null = null;
+  #isCut = false;
+
+  constructor(uses: Set<Use>, credential: VerifiedCredential) {
+    this.#uses = uses;
+    this.credentialId = credential.id;
+    this.userId = responsibleUser(credential);
+    this.actsAs = actingUser(credential)?.id ?? null;
+    uses.add(this);
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#isCut) this.#abort();
+    return this.#controller.signal;
+  }
+
+  done(): void {
+    this.#uses.delete(this);
+  }
+
+  cut(): void {
+    this.done();
+    this.#isCut = true;
+    this.#abort();
+  }
+
+  #abort(): void {
+    this.#controller?.abort(new Error('the key was ended'));
+  }
 }
 
 export class LiveUses {
-  readonly #entries = new Set<Entry>();
+  readonly #entries = new Set<Use>();
 
   /** Registers a use under a credential until `done`. */
   open(credential: VerifiedCredential): LiveUse {
-    const entry: Entry = {
-      controller: new AbortController(),
-      credentialId: credential.id,
-      userId: responsibleUser(credential),
-      actsAs: actingUser(credential)?.id ?? null,
-    };
-    this.#entries.add(entry);
-    return { signal: entry.controller.signal, done: () => void this.#entries.delete(entry) };
+    return new Use(this.#entries, credential);
   }
 
   /** Ends every use under one of these keys. */
@@ -64,12 +88,8 @@ export class LiveUses {
     return this.#entries.size;
   }
 
-  #cutWhere(matches: (entry: Entry) => boolean): void {
-    for (const entry of [...this.#entries])
-      if (matches(entry)) {
-        this.#entries.delete(entry);
-        entry.controller.abort(new Error('the key was ended'));
-      }
+  #cutWhere(matches: (entry: Use) => boolean): void {
+    for (const entry of [...this.#entries]) if (matches(entry)) entry.cut();
   }
 }
 

@@ -1,7 +1,7 @@
 // verify: from a presented text to a proven credential, or to the reason why it is none. It reads and never writes; a dead key
 // is told apart inside the process only. What the key may do is not asked here.
 
-import { timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { checkDecoy, checkPassword } from '../identity/passwords.ts';
 import { isTokenBot, type User } from '../identity/records.ts';
 import { clearFailures, countFailure, findByLogin, lockedUntil } from '../identity/sign-in-store.ts';
@@ -10,7 +10,8 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import type { Secret } from '../kernel/secret.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
-import { type CredentialRow, credentialState, scopesOf } from './credential-rows.ts';
+import { remember } from '../storage/memory.ts';
+import { type CredentialRow, scopesOf } from './credential-rows.ts';
 import { findByDigest, findCredential, updateDigest } from './credential-store.ts';
 import type { DeadCode, DeadCredential } from './dead.ts';
 import { findUser } from './holder-store.ts';
@@ -25,6 +26,12 @@ import { UseWriter } from './uses.ts';
 import { type CredentialReach, type Holder, proven, type VerifiedCredential } from './verified-credential.ts';
 
 type Verified = Result<VerifiedCredential, DeadCredential>;
+
+/** What the rows say of a key: the same at every request until something is committed. */
+interface Known {
+  readonly row: CredentialRow;
+  readonly timeless: Verified;
+}
 
 export interface Verifier {
   /** A token's text, of any kind that has one. */
@@ -57,41 +64,60 @@ export function createVerifier(house: House): Verifier {
   const uses = new UseWriter(house);
   const digestsOf = (purpose: string, text: string) =>
     keys.versions().map((version) => keys.digest(purpose, text, version));
+  // A presented text must not lie in memory as it is, not even as the name of an answer; this process alone can make the name.
+  const salt = randomBytes(32).toString('hex');
+  const memoryKey = (purpose: string, text: string) => hash('sha256', `${purpose} ${salt} ${text}`, 'base64');
   const rememberedPasswords = new Map<string, number>();
 
-  async function judgeRow(row: CredentialRow, user: User | null): Promise<Verified> {
-    const dead = (code: DeadCode): Verified => err({ code, identified: identify(row) });
+  const dead = (row: CredentialRow, code: DeadCode): Verified => err({ code, identified: identify(row) });
+
+  /** The verdict at this instant on what the rows say. */
+  function judgeNow({ row, timeless }: Known): Verified {
     const now = clock.now();
     if (row.forgotten_at !== null) return err(UNKNOWN);
     // Expired first: a token both expired and revoked reports expired (reference access-tokens 2.3).
-    if (row.expires_at !== null && row.expires_at <= now) return dead('expired');
-    if (credentialState(row, now) === 'revoked') return dead('revoked');
+    if (row.expires_at !== null && row.expires_at <= now) return dead(row, 'expired');
+    if (row.ended_at !== null && row.ended_at <= now) return dead(row, 'revoked');
+    return timeless;
+  }
+
+  /** A key's row with what it is worth as long as it is alive, whatever the time. */
+  async function know(row: CredentialRow, user: User | null): Promise<Known> {
+    return { row, timeless: await judgeRow(row, user) };
+  }
+
+  async function judgeRow(row: CredentialRow, user: User | null): Promise<Verified> {
     const settings = await readSettings(db.read);
-    if (row.impersonation === 1 && !settings.impersonation_enabled) return dead('impersonation_disabled');
+    if (row.impersonation === 1 && !settings.impersonation_enabled) return dead(row, 'impersonation_disabled');
     const holder = holderOf(row, user);
-    if (holder === null) return dead('revoked');
+    if (holder === null) return dead(row, 'revoked');
     if (holder.type === 'user' && holder.user.state !== 'active')
-      return dead(holder.user.state === 'deleted' ? 'revoked' : 'holder_blocked');
+      return dead(row, holder.user.state === 'deleted' ? 'revoked' : 'holder_blocked');
     // A deploy key outlives a creator who has gone, not one who is kept out (reference git-and-deploy 6.5).
     if (holder.type === 'deploy_key' && holder.creator && !['active', 'deleted'].includes(holder.creator.state))
-      return dead('holder_blocked');
+      return dead(row, 'holder_blocked');
     let scopes = [...scopesOf(row), ...describeKind(row.kind).impliedScopes].filter(isScope);
     if (row.kind === 'deploy_token' && !settings.deploy_token_write_repository)
       scopes = scopes.filter((scope) => scope !== 'write_repository');
     return ok(fromRow(row, holder, scopes));
   }
 
+  async function findToken(value: string): Promise<Known | null> {
+    const digests = digestsOf(DIGEST_PURPOSE, value);
+    const found = await findByDigest(db.read, digests);
+    if (!found || found.row.kind === 'session') return null;
+    const { row } = found;
+    if (row.digest_key !== keys.current && row.secret_digest !== null)
+      await db.tx((tx) => updateDigest(tx, row.id, row.secret_digest!, digests[0]!, keys.current));
+    return know(row, found.user);
+  }
+
   return {
     async token(text) {
       const value = text.reveal();
       if (tokenShape(value) === 'malformed') return err(MALFORMED);
-      const digests = digestsOf(DIGEST_PURPOSE, value);
-      const found = await findByDigest(db.read, digests);
-      if (!found || found.row.kind === 'session') return err(UNKNOWN);
-      const { row } = found;
-      if (row.digest_key !== keys.current && row.secret_digest !== null)
-        await db.tx((tx) => updateDigest(tx, row.id, row.secret_digest!, digests[0]!, keys.current));
-      return judgeRow(row, found.user);
+      const known = await remember(db.read, memoryKey('token', value), () => findToken(value));
+      return known === null ? err(UNKNOWN) : judgeNow(known);
     },
 
     async password(login, password) {
@@ -124,7 +150,7 @@ export function createVerifier(house: House): Verifier {
       if (!/^[0-9a-f]{32}$/.test(text)) return err(MALFORMED);
       const found = await findByDigest(db.read, digestsOf(SESSION_PURPOSE, text));
       if (found?.row.kind !== 'session') return err(UNKNOWN);
-      const verified = await judgeRow(found.row, found.user);
+      const verified = judgeNow(await know(found.row, found.user));
       if (!verified.ok) return verified;
       const csrfProven = csrf !== null && csrfTokenOf(keys, cookie).some((good) => isSameText(good, csrf));
       return ok(proven({ ...verified.value, csrfProven }));
@@ -133,13 +159,13 @@ export function createVerifier(house: House): Verifier {
     async sshKey(fingerprint) {
       const found = await findByFingerprint(db.read, fingerprint);
       if (!found || (found.row.kind === 'user_ssh_key' && found.row.usage_type === 'signing')) return err(UNKNOWN);
-      return judgeRow(found.row, found.user);
+      return judgeNow(await know(found.row, found.user));
     },
 
     async byId(credentialId) {
       const row = await findCredential(db.read, credentialId);
       if (!row) return err(UNKNOWN);
-      return judgeRow(row, row.user_id === null ? null : await findUser(db.read, row.user_id));
+      return judgeNow(await know(row, row.user_id === null ? null : await findUser(db.read, row.user_id)));
     },
 
     used(credential, ip) {

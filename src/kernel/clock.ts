@@ -41,14 +41,27 @@ export class ManualClock implements Clock {
 export function isoTime(milliseconds: number): string;
 export function isoTime(milliseconds: number | null): string | null;
 export function isoTime(milliseconds: number | null): string | null {
-  return milliseconds === null ? null : new Date(milliseconds).toISOString();
+  return milliseconds === null ? null : written(milliseconds);
 }
 
 /** The UTC date of an instant as `YYYY-MM-DD`, or null for null. */
 export function isoDate(milliseconds: number): string;
 export function isoDate(milliseconds: number | null): string | null;
 export function isoDate(milliseconds: number | null): string | null {
-  return milliseconds === null ? null : new Date(milliseconds).toISOString().slice(0, 10);
+  return milliseconds === null ? null : written(milliseconds).slice(0, 10);
+}
+
+const lately = new Map<number, string>();
+
+/** Writing a time costs more than remembering it, and answers repeat the same few: when a key was made, a minute of use. */
+function written(milliseconds: number): string {
+  let text = lately.get(milliseconds);
+  if (text === undefined) {
+    text = new Date(milliseconds).toISOString();
+    if (lately.size >= 500) lately.clear();
+    lately.set(milliseconds, text);
+  }
+  return text;
 }
 
 /** 00:00 UTC of the day in which `milliseconds` lies. */

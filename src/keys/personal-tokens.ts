@@ -12,6 +12,7 @@ import { findUser } from '../identity/user-store.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
+import { remember } from '../storage/memory.ts';
 import { revokeKey } from './end-key.ts';
 import { expiryPolicy, rotatedExpiry } from './expiry-dates.ts';
 import { directLevels, placeOfKey } from './holder-store.ts';
@@ -66,7 +67,9 @@ export async function getPersonalToken(
 
 /** The calling token's own row. */
 export async function getOwnToken(house: House, allowed: Allowed<'own_token:read'>): Promise<CredentialRow> {
-  const row = allowed.credential.id === null ? null : await findCredential(house.db.read, allowed.credential.id);
+  const { id } = allowed.credential;
+  const { read } = house.db;
+  const row = id === null ? null : await remember(read, `credential ${id}`, () => findCredential(read, id));
   return row ?? fail({ code: 'unauthorized' });
 }
 

@@ -2,6 +2,7 @@
 // access-tokens 3.5). What a setting does, the rooms that read it know.
 import { err, ok, type Result } from '../kernel/result.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
+import { remember } from '../storage/memory.ts';
 import { selectSettings, upsertSetting } from './settings-store.ts';
 import { flag, integer, oneOf, optionalInteger, optionalOneOf, someOf, text, type ValueRule } from './value-rules.ts';
 
@@ -74,10 +75,14 @@ export const defaultSettings: InstanceSettings = Object.fromEntries(
 ) as InstanceSettings;
 
 /**
- * The settings as they are now: one small query, not remembered, so that a change holds at the next request on every node.
+ * The settings as they are now: one small query, asked anew after every commit, so that a change holds at the next request on every node.
  * A stored value that this version finds invalid, or does not know, counts as not stored.
  */
 export async function readSettings(q: Queryable): Promise<InstanceSettings> {
+  return remember(q, 'settings', () => askSettings(q));
+}
+
+async function askSettings(q: Queryable): Promise<InstanceSettings> {
   const changed: Record<string, unknown> = {};
   for (const { name, value } of await selectSettings(q)) {
     if (!Object.hasOwn(rules, name)) continue;

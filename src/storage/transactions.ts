@@ -31,11 +31,14 @@ async function runAll(list: readonly After[]): Promise<void> {
 /** Runs the transactions of one database. */
 export class Transactions {
   readonly #handle: Queryable;
+  readonly #committed: () => void;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(handle: Queryable) {
+  /** `committed` is called after each commit, before anybody hears of it. */
+  constructor(handle: Queryable, committed: () => void = () => {}) {
     this.#handle = handle;
+    this.#committed = committed;
   }
 
   /** Runs `work` in a transaction, then what waits for its commit. */
@@ -47,6 +50,7 @@ export class Transactions {
     this.#running.add(running);
     try {
       const value = await running;
+      this.#committed();
       await runAll(list);
       return value;
     } finally {

@@ -30,13 +30,17 @@ export function limitCrowds(app: FastifyInstance, limits: CrowdLimits, trustedPr
   });
 
   const requests = new Map<string, number>();
-  app.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+  app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, next: () => void) => {
     const leave = enter(requests, addressKey(request.ip), limits.requests);
-    if (leave) return void reply.raw.once('close', leave);
+    if (leave) {
+      reply.raw.once('close', leave);
+      next();
+      return;
+    }
     reply.code(429).headers({ 'retry-after': RETRY_AFTER, connection: 'close' });
-    return request.raw.url?.startsWith('/api/')
-      ? reply.header('content-type', 'application/json').send(Buffer.from('{"message":"429 Too Many Requests"}'))
-      : reply.type('text/plain').send('Too many requests at once from this address.\n');
+    if (request.raw.url?.startsWith('/api/'))
+      reply.header('content-type', 'application/json').send(Buffer.from('{"message":"429 Too Many Requests"}'));
+    else reply.type('text/plain').send('Too many requests at once from this address.\n');
   });
 }
 

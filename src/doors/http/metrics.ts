@@ -30,7 +30,8 @@ export class Metrics {
     }
     series.count += 1;
     series.sum += seconds;
-    for (const [index, limit] of BUCKETS.entries()) if (seconds <= limit) series.buckets[index]! += 1;
+    for (let index = BUCKETS.length - 1; index >= 0 && seconds <= BUCKETS[index]!; index -= 1)
+      series.buckets[index]! += 1;
   }
 
   /** Stops measuring the event loop. */

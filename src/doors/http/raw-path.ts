@@ -17,8 +17,12 @@ export function splitUrl(target: string): RawUrl {
   return { segments: decodeSegments(path), query: mark === -1 ? '' : target.slice(mark + 1) };
 }
 
+/** Nothing to decode and nothing to refuse. */
+const PLAIN = /^(?:\/[A-Za-z0-9_-]+)+$/;
+
 function decodeSegments(path: string): string[] | null {
   if (!path.startsWith('/') || path.length > MAX_PATH) return null;
+  if (PLAIN.test(path)) return path.slice(1).split('/');
   const segments: string[] = [];
   for (const raw of path.slice(1).split('/')) {
     const segment = decodeOnce(raw);

@@ -23,6 +23,7 @@ import { readParams } from './params.ts';
 import { type Presentation, readPresentation } from './presentation.ts';
 import type { RefusalAudit } from './refusal-audit.ts';
 import { refusalToReply } from './refusal-to-reply.ts';
+import type { RequestEnd } from './request-end.ts';
 import type { RestContext, RestReply, Route } from './route.ts';
 import type { Match } from './router.ts';
 import { applySudo, sudoTarget } from './sudo.ts';
@@ -41,18 +42,17 @@ export interface Exchange {
   readonly match: Match;
   /** the path as it came, and the same rebuilt from its decoded segments below the instance's address */
   readonly rawPath: string;
-  readonly url: string;
+  readonly url: () => string;
   readonly query: string;
   readonly ip: string;
-  /** aborted when the client leaves */
-  readonly gone: AbortSignal;
+  readonly end: RequestEnd;
 }
 
-/** What is to be sent; `done` is called once it was. */
+/** What is to be sent. */
 export type Dispatched =
   | { readonly type: 'wire'; readonly reply: WireReply }
   | { readonly type: 'moved'; readonly to: string }
-  | { readonly type: 'handler'; readonly reply: RestReply; readonly context: RestContext; readonly done: () => void };
+  | { readonly type: 'handler'; readonly reply: RestReply; readonly context: RestContext };
 
 const wire = (reply: WireReply): Dispatched => ({ type: 'wire', reply });
 /** The kinds that this door reads; others have doors of their own. */
@@ -70,7 +70,7 @@ export async function dispatch(door: Door, exchange: Exchange): Promise<Dispatch
     if (!decided.ok) return decided.error;
   }
   const input = await readBody(request, early, named ? BODY_LIMIT : STRANGER_BODY_LIMIT, door.bodyTime);
-  const presented = readPresentation(request.headers, input.tree, door.services.url);
+  const presented = input === early ? outside : readPresentation(request.headers, input.tree, door.services.url);
   const admitted = await admit(door, exchange, input, presented);
   if (!admitted.ok) return admitted.error;
   return perform(door, exchange, input, admitted.value);
@@ -226,24 +226,22 @@ async function perform(door: Door, exchange: Exchange, input: Input, admitted: A
   if (!params.ok || texts.length > 0) return wire(error(400, texts.join(', ')));
 
   const use = services.liveUses.open(credential);
-  try {
-    const context: RestContext = {
-      services,
-      allowed,
-      credential,
-      actor: { credential, door: 'rest', ip: exchange.ip },
-      input: params.value,
-      path,
-      page,
-      headers: exchange.request.headers,
-      signal: AbortSignal.any([exchange.gone, use.signal]),
-      files: input.files,
-    };
-    return { type: 'handler', reply: await route.handler(context), context, done: () => use.done() };
-  } catch (thrown) {
-    use.done();
-    throw thrown;
-  }
+  exchange.end.after(() => use.done());
+  const context: RestContext = {
+    services,
+    allowed,
+    credential,
+    actor: { credential, door: 'rest', ip: exchange.ip },
+    input: params.value,
+    path,
+    page,
+    headers: exchange.request.headers,
+    get signal() {
+      return AbortSignal.any([exchange.end.left, use.signal]);
+    },
+    files: input.files,
+  };
+  return { type: 'handler', reply: await route.handler(context), context };
 }
 
 function movedUrl(services: Services, route: Route, path: Readonly<Record<string, string>>, id: number): string {

@@ -10,7 +10,8 @@ import { type Dispatched, type Door, dispatch, type Exchange } from './dispatch.
 import { CRASH, diskToReply, errorToReply } from './fault-to-reply.ts';
 import { keysetHeaders, pageHeaders } from './pagination.ts';
 import { refusalAuditOf } from './refusal-audit.ts';
-import type { Method, RestReply, Route } from './route.ts';
+import { RequestEnd } from './request-end.ts';
+import type { Method, RestContext, RestReply, Route } from './route.ts';
 import { type RouteTable, routeTable } from './router.ts';
 import { error, type WireReply } from './wire-reply.ts';
 
@@ -23,7 +24,13 @@ const METHODS: Readonly<Record<string, Method>> = {
   DELETE: 'DELETE',
 };
 
-const ALWAYS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
+/** The headers of every answer. */
+const always = (request: FastifyRequest) => ({
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-request-id': request.id,
+});
 
 /** Serves `routes` below `base`, such as `/api/v4`. `bodyTime`: milliseconds in which a body must have come. */
 export async function registerRest(
@@ -40,7 +47,9 @@ export async function registerRest(
     scope.removeAllContentTypeParsers();
     await scope.register(multipart, { throwFileSizeLimit: true });
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    scope.all(`${base}/*`, (request, reply) => answer(door, table, base, request, reply));
+    scope.all(`${base}/*`, (request, reply) => {
+      answer(door, table, base, request, reply).catch((thrown: unknown) => reply.send(thrown));
+    });
     scope.addHook('onClose', () => door.audit.idle());
   });
 }
@@ -51,18 +60,17 @@ async function answer(
   base: string,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<FastifyReply> {
-  reply.headers({ ...ALWAYS, 'x-request-id': request.id });
+): Promise<void> {
   try {
     const exchange = find(door, table, base, request, reply);
-    if ('status' in exchange) return sendWire(reply, exchange);
-    return send(door, exchange, await dispatch(door, exchange), reply);
+    if ('status' in exchange) sendWire(reply, exchange);
+    else send(door, exchange, await dispatch(door, exchange), reply);
   } catch (thrown) {
     const expected = errorToReply(thrown);
     // Who leaves in the middle of his body has not broken anything.
     const left = !request.raw.complete && request.raw.destroyed;
     if (!expected && !left) door.services.log.error({ err: thrown, request_id: request.id }, 'a REST request crashed');
-    return sendWire(reply, expected ?? diskToReply(thrown) ?? CRASH);
+    sendWire(reply, expected ?? diskToReply(thrown) ?? CRASH);
   }
 }
 
@@ -94,18 +102,14 @@ function find(
     const allow = match.methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
     return error(405, '405 Not Allowed', { allow: allow.join(', ') });
   }
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error('the client left'));
-  });
   return {
     request,
     match,
-    rawPath: target.split('?')[0]!,
-    url: `${door.services.url}${base}/${own.map(encodeURIComponent).join('/')}`,
+    rawPath: query === '' ? target : target.slice(0, target.indexOf('?')),
+    url: () => `${door.services.url}${base}/${own.map(encodeURIComponent).join('/')}`,
     query,
     ip: request.ip,
-    gone: gone.signal,
+    end: new RequestEnd(reply.raw),
   };
 }
 
@@ -113,77 +117,101 @@ function send(door: Door, exchange: Exchange, dispatched: Dispatched, reply: Fas
   switch (dispatched.type) {
     case 'wire':
       return sendWire(reply, dispatched.reply);
-    case 'moved':
-      return reply
-        .code(301)
-        .header('location', dispatched.to)
-        .type('text/plain')
-        .send(`This resource has been moved permanently to ${dispatched.to}`);
+    case 'moved': {
+      const text = `This resource has been moved permanently to ${dispatched.to}`;
+      return sendText(reply, 301, text, { 'content-type': 'text/plain; charset=utf-8', location: dispatched.to });
+    }
     case 'handler':
-      // A client that left during the deed has closed already, and would not be heard to close again.
-      if (reply.raw.closed) dispatched.done();
-      else reply.raw.once('close', dispatched.done);
-      return sendRest(door, exchange, dispatched.context.page, dispatched.reply, reply, dispatched.context.signal);
+      return sendRest(door, exchange, dispatched.context, dispatched.reply, reply);
   }
 }
 
 function sendRest(
   door: Door,
   exchange: Exchange,
-  page: Parameters<typeof pageHeaders>[0],
+  context: RestContext,
   rest: RestReply,
   reply: FastifyReply,
-  signal: AbortSignal,
 ): FastifyReply {
   switch (rest.type) {
     case 'json':
       if (exchange.request.method === 'HEAD' && rest.status === 200 && exchange.match.route.headStatus !== undefined)
-        return reply.code(exchange.match.route.headStatus).send();
+        return sendEmpty(reply, exchange.match.route.headStatus);
       return sendJson(reply, rest.status, rest.body, rest.headers);
-    case 'page':
-      return sendJson(reply, 200, rest.body ?? rest.items, pageHeaders(page, rest.total, exchange.url, exchange.query));
-    case 'keyset':
-      return sendJson(reply, 200, rest.items, keysetHeaders(rest.next, exchange.url, exchange.query));
-    case 'empty':
-      reply.code(rest.status).headers(rest.headers ?? {});
-      return reply.send();
-    case 'stream': {
-      const { body } = rest;
-      reply.code(rest.status).headers(rest.headers);
-      if (typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body);
-      if (exchange.request.method === 'HEAD') {
-        body.destroy();
-        return reply.send();
-      }
-      const stop = (): void => void body.destroy(new Error('ended'));
-      if (signal.aborted) stop();
-      else signal.addEventListener('abort', stop, { once: true });
-      body.on('error', (thrown) => {
-        if (!signal.aborted) door.services.log.error({ err: thrown }, 'a REST stream broke off');
-      });
-      return reply.send(body);
+    case 'page': {
+      const headers = pageHeaders(context.page, rest.total, exchange.url(), exchange.query);
+      return sendJson(reply, 200, rest.body ?? rest.items, headers);
     }
+    case 'keyset':
+      return sendJson(reply, 200, rest.items, keysetHeaders(rest.next, exchange.url(), exchange.query));
+    case 'empty':
+      return sendEmpty(reply, rest.status, rest.headers);
+    case 'stream':
+      return sendStream(door, exchange, context, rest, reply);
   }
+}
+
+function sendStream(
+  door: Door,
+  exchange: Exchange,
+  context: RestContext,
+  rest: Extract<RestReply, { type: 'stream' }>,
+  reply: FastifyReply,
+): FastifyReply {
+  const { body } = rest;
+  reply.code(rest.status).headers({ ...always(reply.request), ...rest.headers });
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body);
+  if (exchange.request.method === 'HEAD') {
+    body.destroy();
+    return reply.send();
+  }
+  const { signal } = context;
+  const stop = (): void => void body.destroy(new Error('ended'));
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  body.on('error', (thrown) => {
+    if (!signal.aborted) door.services.log.error({ err: thrown }, 'a REST stream broke off');
+  });
+  return reply.send(body);
+}
+
+function sendEmpty(reply: FastifyReply, status: number, headers: Readonly<Record<string, string>> = {}): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ ...always(reply.request), ...headers })
+    .send();
 }
 
 function sendWire(reply: FastifyReply, wire: WireReply): FastifyReply {
   // A body that nobody read would be taken for the next request of the connection.
   const { complete, headers } = reply.request.raw;
-  if (!complete && (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined))
-    reply.header('connection', 'close');
-  return sendJson(reply, wire.status, wire.body, wire.headers);
+  const unread = !complete && (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined);
+  return sendJson(reply, wire.status, wire.body, unread ? { connection: 'close', ...wire.headers } : wire.headers);
 }
 
-/** As bytes, so that the type stays exactly `application/json` (reference git-and-deploy 4). */
+/** The type stays exactly `application/json` (reference git-and-deploy 4). */
 function sendJson(
   reply: FastifyReply,
   status: number,
   body: unknown,
-  headers: Readonly<Record<string, string>> = {},
+  headers?: Readonly<Record<string, string>>,
 ): FastifyReply {
-  return reply
-    .code(status)
-    .header('content-type', 'application/json')
-    .headers(headers)
-    .send(Buffer.from(JSON.stringify(body ?? null)));
+  return sendText(reply, status, JSON.stringify(body ?? null), { 'content-type': 'application/json', ...headers });
+}
+
+/** Past Fastify, which would put a charset behind the type, or else send head and body of every answer apart. */
+function sendText(
+  reply: FastifyReply,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): FastifyReply {
+  reply.hijack();
+  reply.raw.writeHead(status, {
+    ...always(reply.request),
+    ...headers,
+    'content-length': Buffer.byteLength(text),
+  });
+  reply.raw.end(text);
+  return reply;
 }

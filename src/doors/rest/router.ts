@@ -14,8 +14,14 @@ export interface RouteTable {
 interface Node {
   readonly fixed: Map<string, Node>;
   parameter: Node | null;
-  readonly here: Map<Method, Route>;
-  readonly rest: Map<Method, Route>;
+  readonly here: Map<Method, Leaf>;
+  readonly rest: Map<Method, Leaf>;
+}
+
+interface Leaf {
+  readonly route: Route;
+  /** which segments are parameters, and under which name; the last one of a wild route takes all that is left */
+  readonly parameters: readonly { readonly at: number; readonly name: string; readonly takesRest: boolean }[];
 }
 
 const newNode = (): Node => ({ fixed: new Map(), parameter: null, here: new Map(), rest: new Map() });
@@ -36,44 +42,47 @@ export function routeTable(routes: readonly Route[]): RouteTable {
     }
     const leaves = wild ? node.rest : node.here;
     if (leaves.has(route.method)) throw new Error(`two REST routes are ${route.method} ${route.path}`);
-    leaves.set(route.method, route);
+    leaves.set(route.method, { route, parameters: parametersOf(parts) });
   }
   return {
     find(method, segments) {
+      const leaf = method === null ? null : walk(root, segments, 0, (leaves) => leaves.get(method) ?? null);
+      if (leaf) return { route: leaf.route, path: pathOf(leaf, segments) };
       const methods = new Set<Method>();
-      const route = walk(root, method, segments, 0, methods);
-      if (route) return { route, path: pathOf(route, segments) };
+      walk(root, segments, 0, (leaves) => {
+        for (const known of leaves.keys()) methods.add(known);
+        return null;
+      });
       return methods.size > 0 ? { methods: [...methods] } : null;
     },
   };
 }
 
-/** Walks with backtracking: where the fixed branch leads to no route of this method, the parameter branch is tried. */
+/** Walks with backtracking: where the fixed branch leads to nothing that `pick` takes, the parameter branch is tried. */
 function walk(
   node: Node,
-  method: Method | null,
   segments: readonly string[],
   at: number,
-  methods: Set<Method>,
-): Route | null {
-  const pick = (leaves: Map<Method, Route>): Route | null => {
-    for (const known of leaves.keys()) methods.add(known);
-    return method === null ? null : (leaves.get(method) ?? null);
-  };
+  pick: (leaves: ReadonlyMap<Method, Leaf>) => Leaf | null,
+): Leaf | null {
   if (at === segments.length) return pick(node.here);
   const fixed = node.fixed.get(segments[at]!);
   return (
-    (fixed && walk(fixed, method, segments, at + 1, methods)) ||
-    (node.parameter && walk(node.parameter, method, segments, at + 1, methods)) ||
+    (fixed && walk(fixed, segments, at + 1, pick)) ||
+    (node.parameter && walk(node.parameter, segments, at + 1, pick)) ||
     pick(node.rest)
   );
 }
 
-function pathOf(route: Route, segments: readonly string[]): Record<string, string> {
+function parametersOf(parts: readonly string[]): Leaf['parameters'] {
+  return parts
+    .map((part, at) => ({ at, name: part.slice(1) || '*', takesRest: part.startsWith('*'), part }))
+    .filter(({ part }) => /^[:*]/.test(part));
+}
+
+function pathOf({ parameters }: Leaf, segments: readonly string[]): Record<string, string> {
   const path: Record<string, string> = {};
-  for (const [index, part] of route.path.split('/').filter(Boolean).entries()) {
-    if (part.startsWith(':')) path[part.slice(1)] = segments[index]!;
-    else if (part.startsWith('*')) path[part.slice(1) || '*'] = segments.slice(index).join('/');
-  }
+  for (const { at, name, takesRest } of parameters)
+    path[name] = takesRest ? segments.slice(at).join('/') : segments[at]!;
   return path;
 }

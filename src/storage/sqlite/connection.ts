@@ -40,6 +40,11 @@ export class SqliteConnection {
     return { rows: statement.all(...parameters).map((row) => ({ ...row })) };
   }
 
+  /** A number that another one follows whenever another connection, of whatever process, has committed. */
+  dataVersion(): number {
+    return (this.#prepare('pragma data_version').statement.get() as { data_version: number }).data_version;
+  }
+
   close(): void {
     this.#cache.clear();
     this.#db.close();

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import type { Database, EngineOptions, Queryable } from '../database.ts';
 import { LinkDriver, type LinkSource } from '../link-driver.ts';
+import { giveMemory, Memory } from '../memory.ts';
 import { migrate } from '../migrate.ts';
 import type { Schema } from '../schema.ts';
 import { Transactions } from '../transactions.ts';
@@ -35,7 +36,8 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   closeSync(openSync(path, 'a', 0o600));
   const writer = new SqliteWriter(path);
   const write = handle({ acquire: () => writer.acquire(), begin: 'begin immediate', close: () => writer.close() });
-  const transactions = new Transactions(write);
+  let memory: Memory | null = null;
+  const transactions = new Transactions(write, () => memory?.committed());
   try {
     await migrate((work) => transactions.run(work), 'sqlite', options.migrations, options.clock);
   } catch (error) {
@@ -46,6 +48,8 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   const reader = new SqliteConnection(path, 'read');
   const link = { run: reader.run.bind(reader), release: () => {} };
   const read = handle({ acquire: async () => link, begin: null, close: async () => reader.close() });
+  memory = new Memory(() => reader.dataVersion());
+  giveMemory(read, memory);
   const lists = new SqliteListReader(path, options.listTimeout);
   const list = handle({ acquire: () => lists.acquire(), begin: null, close: () => lists.close() });
   let closing: Promise<void> | null = null;

@@ -1,5 +1,6 @@
 // Fills an empty database with the tables of a backup, whichever engine they came from: the schema of that time, then the rows,
-// then what has come to the schema since. All rows go in one transaction: the database is whole or empty.
+// then what has come to the schema since. All rows go in one transaction: the database is whole or empty, and what fails leaves it
+// as it was.
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import type { Clock } from '../kernel/clock.ts';
@@ -15,6 +16,7 @@ export interface TableSource {
 }
 
 interface Target {
+  /** Takes the database for itself. Throws when somebody has it already. */
   begin(): Promise<void>;
   insert(table: string, columns: readonly string[], rows: readonly DumpedRow[]): Promise<void>;
   /** Makes the next id of each table larger than those that were loaded; checks that every reference leads somewhere. */
@@ -22,32 +24,94 @@ interface Target {
   close(): Promise<void>;
 }
 
+export interface LoadedDatabase {
+  /** Takes everything out again that the loading made; on SQLite the caller removes the file. */
+  undo(): Promise<void>;
+}
+
 const CHUNK = 100;
 const NAME = /^[a-z][a-z_0-9]*$/;
 
-/** Loads `tables` as of migration `schema`. Throws when the database is not empty, or the backup is newer than this program. */
+/**
+ * Loads `tables` as of migration `schema`. Throws when the database is not empty, or the backup is newer than this program; the
+ * database is then as it was.
+ */
 export async function loadDatabase(
   url: string,
   clock: Clock,
   schema: number,
   tables: readonly TableSource[],
-): Promise<void> {
+): Promise<LoadedDatabase> {
   const newest = Math.max(...migrations.map((migration) => migration.id));
   if (schema > newest) throw new SchemaTooNew(schema, newest);
-  const then = migrations.filter((migration) => migration.id <= schema);
-  await (await openDatabase({ url, clock, migrations: then })).close();
-  const target = url.startsWith('sqlite:') ? sqliteTarget(url.slice('sqlite:'.length)) : await postgresTarget(url);
+  const bad = tables.find((table) => !NAME.test(table.name));
+  if (bad) throw new Error(`the backup names a table "${bad.name}"`);
+  const hadTables = await hasTables(url);
+  const takeOut = () => (hadTables ? emptyTables(url) : dropTables(url));
+  let state: 'opened' | 'taken' | 'loaded' = 'opened';
   try {
-    await target.begin();
-    for (const table of tables) {
-      if (!NAME.test(table.name)) throw new Error(`the backup names a table "${table.name}"`);
-      await loadTable(target, table);
+    const then = migrations.filter((migration) => migration.id <= schema);
+    await (await openDatabase({ url, clock, migrations: then })).close();
+    const target = url.startsWith('sqlite:') ? sqliteTarget(url.slice('sqlite:'.length)) : await postgresTarget(url);
+    try {
+      await target.begin();
+      state = 'taken';
+      for (const table of tables) await loadTable(target, table);
+      await target.finish(tables.map((table) => table.name));
+      state = 'loaded';
+    } finally {
+      await target.close();
     }
-    await target.finish(tables.map((table) => table.name));
-  } finally {
-    await target.close();
+    await (await openDatabase({ url, clock })).close();
+    return { undo: takeOut };
+  } catch (error) {
+    // Before it was taken, the rows in it may be somebody else's; then the transaction has taken the rows out by itself.
+    if (state === 'loaded') await takeOut().catch(() => {});
+    else if (state === 'taken' && !hadTables) await dropTables(url, { onlyEmpty: true }).catch(() => {});
+    throw error;
   }
-  await (await openDatabase({ url, clock })).close();
+}
+
+/** Whether there is anything in a PostgreSQL database; a SQLite file that is there was refused before. */
+async function hasTables(url: string): Promise<boolean> {
+  if (url.startsWith('sqlite:')) return false;
+  return withPostgres(url, async (client) => (await tablesOf(client)).length > 0);
+}
+
+async function dropTables(url: string, { onlyEmpty = false } = {}): Promise<void> {
+  if (url.startsWith('sqlite:')) return;
+  await withPostgres(url, async (client) => {
+    await client.query('begin');
+    await client.query('lock table users in access exclusive mode');
+    if (onlyEmpty && (await client.query('select 1 from users limit 1')).rows.length > 0) return;
+    await client.query(`drop table ${(await tablesOf(client)).join(', ')} cascade`);
+    await client.query('commit');
+  });
+}
+
+/** For tables that were there, and empty, before. */
+async function emptyTables(url: string): Promise<void> {
+  await withPostgres(url, async (client) => {
+    const names = (await tablesOf(client)).filter((name) => name !== 'schema_migrations');
+    await client.query(`truncate ${names.join(', ')} restart identity cascade`);
+  });
+}
+
+async function tablesOf(client: pg.Client): Promise<string[]> {
+  const found = await client.query(
+    'select quote_ident(tablename) as name from pg_tables where schemaname = current_schema()',
+  );
+  return found.rows.map(({ name }: { name: string }) => name);
+}
+
+async function withPostgres<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, application_name: 'keyward restore' });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }
 
 async function loadTable(target: Target, table: TableSource): Promise<void> {

@@ -1,93 +1,76 @@
 // The plug is pulled: a server is killed with SIGKILL at a random moment while it takes pushes, commits, rotations, revocations and
-// deletions, and started again on the same folder. What it had acknowledged is there, and nothing is there by halves.
-// KEYWARD_KILLS says how often (8 in the normal run, 200 for the long one; half on each engine), KEYWARD_KILL_SEED which moments.
+// deletions and while backups are made beside it, which are killed too. Started again on the same folder it has what it had
+// acknowledged, nothing by halves, and a clean bill from the doctor; and a backup that was acknowledged brings all of it back.
+// KEYWARD_KILLS says how often (8 in the normal run, 200 or more for the long one; half on each engine, or all on the one that
+// KEYWARD_KILL_ENGINE names), KEYWARD_KILL_SEED which moments.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
+import { setTimeout as pause } from 'node:timers/promises';
 import { postgresDatabase } from '../support/engines.ts';
-import { ROOT_TOKEN, spawnServer, type TestClient } from '../support/server.ts';
+import { spawnServer, type TestClient } from '../support/server.ts';
+import { check, checkRemains, findings, git, keyward, nothingSaid, type Plug, workers } from './plug.ts';
 
-const ROUNDS = Math.ceil(Number(process.env['KEYWARD_KILLS'] ?? 8) / 2);
+const ONLY = process.env['KEYWARD_KILL_ENGINE'];
+const ROUNDS = Math.ceil(Number(process.env['KEYWARD_KILLS'] ?? 8) / (ONLY ? 1 : 2));
 const SEED = Number(process.env['KEYWARD_KILL_SEED'] ?? 20260301);
+/** After so many rounds a backup is restored and looked at; and after the last. */
+const DRILL = 10;
 
-/** What the server said that it had done. */
-interface Acknowledged {
-  readonly branches: Map<string, string>;
-  readonly commits: Set<string>;
-  readonly living: Set<string>;
-  readonly dead: Set<string>;
-  readonly goneGroups: Set<number>;
-  /** credential ids whose revocation must be in the audit */
-  readonly revoked: Set<number>;
-}
-
-async function git(folder: string, ...args: string[]): Promise<{ code: number; out: string }> {
-  const env = { PATH: process.env['PATH'], HOME: folder, GIT_CONFIG_NOSYSTEM: '1', GIT_TERMINAL_PROMPT: '0' };
-  const who = ['-c', 'user.name=Client', '-c', 'user.email=client@example.com'];
-  try {
-    const { stdout, stderr } = await promisify(execFile)('git', [...who, ...args], { cwd: folder, env });
-    return { code: 0, out: `${stdout}${stderr}` };
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    return { code: 1, out: `${stdout}${stderr}` };
-  }
-}
-
-for (const engine of ['sqlite', 'postgres'] as const)
+for (const engine of ['sqlite', 'postgres'] as const) {
+  if (ONLY && ONLY !== engine) continue;
   describe(`a server that is killed (${engine})`, () => {
     let folder: string;
-    let tree: string;
     let database: { url: string; drop: () => Promise<void> } | null = null;
-    let env: Record<string, string>;
-    const said: Acknowledged = {
-      branches: new Map(),
-      commits: new Set(),
-      living: new Set(),
-      dead: new Set(),
-      goneGroups: new Set(),
-      revoked: new Set(),
-    };
-    const tried = { groups: new Map<number, number>(), families: [] as string[][] };
-    let project: number;
-    let root: number;
-    let count = 0;
-    let state = SEED;
-    const random = () => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      return state / 2 ** 32;
-    };
+    let drills = 0;
 
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'keyward-kill-'));
       database = engine === 'postgres' ? await postgresDatabase() : null;
-      env = database ? { KEYWARD_DATABASE_URL: database.url } : {};
-      tree = join(folder, 'tree');
-      await git(folder, 'init', '-q', '-b', 'main', tree);
+      await mkdir(join(folder, 'backups'));
+      await git(folder, 'init', '-q', '-b', 'main', join(folder, 'tree'));
     });
     after(async () => {
       await database?.drop();
       await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     });
 
-    const start = () => spawnServer({ data: join(folder, 'data'), env });
+    const start = (env: Readonly<Record<string, string>>) => spawnServer({ data: env['KEYWARD_DATA']!, env });
 
-    /** What `keyward doctor` finds damaged; risks are the settings of a test, such as its first token. */
-    async function examine(): Promise<{ damaged: boolean; wrong: object[] }> {
-      const program = join(import.meta.dirname, '../../bin/keyward');
-      const settings = { PATH: process.env['PATH'], HOME: folder, KEYWARD_DATA: join(folder, 'data'), ...env };
-      const said = await new Promise<string>((resolve) => {
-        const options = { env: settings, cwd: folder };
-        execFile(process.execPath, [program, 'doctor', '--fsck', '--json'], options, (_error, out) => resolve(out));
-      });
-      const { damaged, findings } = JSON.parse(said) as {
-        damaged: boolean;
-        findings: { level: string }[];
+    async function prepare(): Promise<Plug> {
+      const env = {
+        KEYWARD_DATA: join(folder, 'data'),
+        ...(database && { KEYWARD_DATABASE_URL: database.url }),
       };
-      return { damaged, wrong: findings.filter(({ level }) => level !== 'note' && level !== 'risk') };
+      const first = await start(env);
+      const made = await first.api('POST', '/projects', { body: { name: 'plug', initialize_with_readme: true } });
+      assert.equal(made.status, 201, made.text);
+      // Asking whether dead keys are dead is a flood of failures.
+      const body = { failed_authentication_limit: 1_000_000 };
+      const limits = await first.api('PUT', '/application/settings', { body });
+      assert.equal(limits.status, 200, limits.text);
+      const root = (await first.api('GET', '/user')).body.id;
+      await first.stop();
+      let [state, count] = [SEED, 0];
+      return {
+        folder,
+        tree: join(folder, 'tree'),
+        env,
+        said: nothingSaid(),
+        groups: new Map(),
+        families: [],
+        backups: [],
+        counts: { backupsKilled: 0, backupsFinished: 0, serverDiedUnderBackup: 0 },
+        project: made.body.id,
+        root,
+        random() {
+          state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+          return state / 2 ** 32;
+        },
+        next: () => ++count,
+      };
     }
 
     /** Asks again and again until the server is gone; whatever it does not answer any more does not count. */
@@ -96,145 +79,73 @@ for (const engine of ['sqlite', 'postgres'] as const)
         try {
           await step();
         } catch (error) {
-          if (error instanceof assert.AssertionError && !over.value) throw error;
-          if (!over.value) await new Promise((resolve) => setTimeout(resolve, 20));
+          if (error instanceof assert.AssertionError) throw error;
+          if (!over.value) await pause(20);
         }
     }
 
-    function workers(server: TestClient): (() => Promise<void>)[] {
-      const { api } = server;
-      const remote = `${server.url.replace('://', `://x:${ROOT_TOKEN}@`)}/root/plug.git`;
-      return [
-        async () => {
-          const name = `push-${++count}`;
-          await writeFile(join(tree, `${name}.txt`), name.repeat(200));
-          await git(tree, 'add', '-A');
-          await git(tree, 'commit', '-q', '-m', name);
-          const head = (await git(tree, 'rev-parse', 'HEAD')).out.trim();
-          const pushed = await git(tree, 'push', '-q', remote, `HEAD:refs/heads/${name}`);
-          if (pushed.code === 0) said.branches.set(name, head);
-        },
-        async () => {
-          const actions = [{ action: 'create', file_path: `rest-${++count}.txt`, content: 'x' }];
-          const body = { branch: 'main', commit_message: 'rest', actions };
-          const made = await api('POST', `/projects/${project}/repository/commits`, { body });
-          if (made.status === 201) said.commits.add(made.body.id);
-        },
-        async () => {
-          const made = await api('POST', `/users/${root}/personal_access_tokens`, {
-            body: { name: 'r', scopes: ['api'] },
-          });
-          if (made.status !== 201) return;
-          const family = [made.body.token];
-          tried.families.push(family);
-          for (let index = 0; index < 3; index++) {
-            const rotated = await api('POST', '/personal_access_tokens/self/rotate', { token: family.at(-1) });
-            if (rotated.status !== 200) return;
-            said.dead.add(family.at(-1)!);
-            said.living.delete(family.at(-1)!);
-            family.push(rotated.body.token);
-          }
-          tried.families.pop();
-          said.living.add(family.at(-1)!);
-        },
-        async () => {
-          const made = await api('POST', `/users/${root}/personal_access_tokens`, {
-            body: { name: 'd', scopes: ['api'] },
-          });
-          if (made.status !== 201) return;
-          const ended = await api('DELETE', `/personal_access_tokens/${made.body.id}`);
-          if (ended.status !== 204) return;
-          said.dead.add(made.body.token);
-          said.revoked.add(made.body.id);
-        },
-        async () => {
-          const name = `group-${++count}`;
-          const made = await api('POST', '/groups', { body: { name, path: name } });
-          if (made.status !== 201) return;
-          const inside = await api('POST', '/projects', { body: { name: 'inside', namespace_id: made.body.id } });
-          if (inside.status !== 201) return;
-          tried.groups.set(made.body.id, inside.body.id);
-          if ((await api('DELETE', `/groups/${made.body.id}`)).status === 202) said.goneGroups.add(made.body.id);
-        },
-      ];
+    /** A random moment after a random number of pushes and commits, so that a busy machine is not killed before it did anything. */
+    async function someWork({ said, random }: Plug): Promise<void> {
+      const written = () => said.branches.size + said.commits.size;
+      const [enough, deadline] = [written() + Math.floor(random() * 5), performance.now() + 5000];
+      while (written() < enough && performance.now() < deadline) await pause(10);
+      await pause(random() * 600);
     }
 
-    async function check(server: TestClient): Promise<void> {
-      const { api } = server;
-      const remote = `${server.url.replace('://', `://x:${ROOT_TOKEN}@`)}/root/plug.git`;
-      const refs = (await git(folder, 'ls-remote', remote)).out;
-      for (const [name, head] of said.branches)
-        assert.ok(refs.includes(`${head}\trefs/heads/${name}`), `${name} is lost`);
-      for (const id of said.commits)
-        assert.equal((await api('GET', `/projects/${project}/repository/commits/${id}`)).status, 200, `${id} is lost`);
-      if (said.commits.size > 0) {
-        const listed = await api('GET', `/projects/${project}/repository/commits?ref_name=main&per_page=100`);
-        const ids = listed.body.map((one: { id: string }) => one.id);
-        const recent = [...said.commits].slice(-20);
-        for (const id of recent) assert.ok(ids.includes(id), `${id} is not on its branch`);
-      }
-      const alive = async (token: string) => (await api('GET', '/user', { token })).status === 200;
-      for (const token of said.living) assert.ok(await alive(token), 'a key is lost');
-      for (const token of said.dead) assert.ok(!(await alive(token)), 'an ended key lives again');
-      for (const family of tried.families.splice(0)) {
-        const known = await Promise.all(family.map(alive));
-        // The last call was not answered: its new key is unknown to us, and then the one before it is dead.
-        assert.ok(known.filter(Boolean).length <= 1, 'two keys of a family live');
-        assert.ok(known.slice(0, -1).every((one) => !one));
-      }
-      for (const [group, inside] of tried.groups) {
-        const pair = [(await api('GET', `/groups/${group}`)).status, (await api('GET', `/projects/${inside}`)).status];
-        assert.ok(
-          pair.every((status) => status === 200) || pair.every((status) => status === 404),
-          `half a group: ${pair}`,
-        );
-        if (said.goneGroups.has(group)) assert.equal(pair[0], 404, 'a deleted group is back');
-      }
-      tried.groups.clear();
-      const events = await api('GET', '/audit_events?per_page=100&action=personal_access_token:revoke');
-      for (const id of [...said.revoked].slice(-50))
-        assert.match(events.text, new RegExp(`"target_id":"?${id}\\b`), `the revocation of ${id} is not in the audit`);
-      said.revoked.clear();
-      const root = join(folder, 'data', 'repositories');
-      for (const name of await readdir(root, { recursive: true })) {
-        if (!/^[0-9a-f]{2}\/[0-9a-f]{2}\/\d+\.git$/.test(name)) continue;
-        const checked = await git(join(root, name), `--git-dir=${join(root, name)}`, 'fsck', '--connectivity-only');
-        assert.doesNotMatch(checked.out, /^(?:error|fatal|missing|broken)/m, name);
-      }
+    /** The newest backup, restored to a place of its own, is all that had been acknowledged before it began. */
+    async function drill(plug: Plug): Promise<void> {
+      const backup = plug.backups.at(-1);
+      if (!backup) return;
+      const empty = engine === 'postgres' ? await postgresDatabase() : null;
+      const home = await mkdtemp(join(folder, 'drill-'));
+      const env = { KEYWARD_DATA: join(home, 'data'), ...(empty && { KEYWARD_DATABASE_URL: empty.url }) };
+      const { code, out } = await keyward(['restore', backup.folder, '--json'], env, home).ended;
+      assert.equal(code, 0, out);
+      assert.deepEqual(JSON.parse(out).notes, []);
+      const twin = await start(env);
+      await check(twin, backup.said, { families: [], groups: backup.groups }, join(home, 'mirror.git'));
+      await twin.stop();
+      assert.deepEqual(await findings(env, home), [], 'the doctor on what was restored');
+      await empty?.drop();
+      await rm(home, { recursive: true, force: true });
+      for (const old of plug.backups.splice(0)) await rm(old.folder, { recursive: true, force: true });
+      drills += 1;
     }
 
-    test(`keeps what it acknowledged, ${ROUNDS} times`, { timeout: 60_000 + ROUNDS * 30_000 }, async () => {
-      const first = await start();
-      const made = await first.api('POST', '/projects', { body: { name: 'plug', initialize_with_readme: true } });
-      assert.equal(made.status, 201, made.text);
-      project = made.body.id;
-      root = (await first.api('GET', '/user')).body.id;
-      // Asking whether dead keys are dead is a flood of failures.
-      const limits = await first.api('PUT', '/application/settings', {
-        body: { failed_authentication_limit: 1_000_000 },
-      });
-      assert.equal(limits.status, 200, limits.text);
-      await first.stop();
-      for (let round = 0; round < ROUNDS; round++) {
-        const server = await start();
+    test(`keeps what it acknowledged, ${ROUNDS} times`, { timeout: 120_000 + ROUNDS * 30_000 }, async (t) => {
+      const plug = await prepare();
+      const lookAt = async (server: TestClient & { output(): string }) => {
+        const open = { families: plug.families.splice(0), groups: new Map(plug.groups) };
+        plug.groups.clear();
+        await check(server, plug.said, open, join(folder, 'mirror.git'));
+        assert.deepEqual(await findings(plug.env, folder), [], 'the doctor beside the server');
+        assert.ok(!/"level":(?:50|60)/.test(server.output()), server.output());
+      };
+      let server = await start(plug.env);
+      for (let round = 1; round <= ROUNDS; round++) {
         const over = { value: false };
-        const busy = workers(server).map((step) => work(over, step));
-        await new Promise((resolve) => setTimeout(resolve, 200 + random() * 1500));
+        const busy = workers(plug, server).map((step) => work(over, step));
+        await someWork(plug);
         server.kill();
-        await server.stop();
         over.value = true;
+        await server.stop();
         await Promise.all(busy);
-        const again = await start();
-        await check(again);
-        await again.stop();
-        assert.ok(!/"level":(?:50|60)/.test(again.output()), again.output());
+        server = await start(plug.env);
+        await lookAt(server);
+        await checkRemains(plug);
+        if (round % DRILL === 0 || round === ROUNDS) await drill(plug);
       }
-      const found = await examine();
-      assert.deepEqual([found.damaged, found.wrong], [false, []]);
+      await server.stop();
+      assert.deepEqual(await findings(plug.env, folder), [], 'the doctor without a server');
+      const { said, counts } = plug;
       const done = [said.branches, said.commits, said.living, said.dead, said.goneGroups].map((one) => one.size);
+      const figures = `pushes, commits, living, dead, groups: ${done}; ${JSON.stringify({ ...counts, drills })}`;
+      t.diagnostic(`${ROUNDS} kills on ${engine}: ${figures}`);
       assert.ok(
         done.every((size) => size > 0),
-        `acknowledged: ${done}`,
+        figures,
       );
+      assert.ok(drills > 0 && counts.backupsFinished > 0, figures);
     });
   });
+}

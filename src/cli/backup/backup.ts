@@ -10,6 +10,7 @@ import { isoTime } from '../../kernel/clock.ts';
 import { randomHex } from '../../kernel/random.ts';
 import { type CopiedFile, copyFile, copyRepository, filesBelow } from '../../repositories/copy.ts';
 import { type DumpedRow, dumpDatabase } from '../../storage/dump.ts';
+import { repositoryFacts } from '../doctor/doctor-store.ts';
 import { VERSION } from '../version.ts';
 import { auditTrust } from './audit.ts';
 import { holdMaintenance } from './hold.ts';
@@ -52,7 +53,7 @@ export async function backup(
     const missing: number[] = [];
     for (const id of repositories) {
       const copied = await copyOne(services, draft, id);
-      if (copied === null) missing.push(id);
+      if (copied === null) missing.push(...((await wasUsed(services, id)) ? [id] : []));
       else files.push(...copied);
     }
     for (const folder of FOLDERS) files.push(...(await copyFolder(join(config.data, folder), draft, folder)));
@@ -161,6 +162,12 @@ async function copyOne({ repositories }: Services, draft: string, id: number): P
   const trash = join(repositories.path(id), '..', '..', '..', '+trash');
   const grave = (await readdir(trash).catch(() => [])).find((entry) => entry.startsWith(`${id}-`));
   return grave === undefined ? null : copyRepository(join(trash, grave), to, name);
+}
+
+/** A repository that nobody used yet may have no folder; it is made at the first use. */
+async function wasUsed({ db }: Services, id: number): Promise<boolean> {
+  const [fact] = await repositoryFacts(db.read, id - 1, 1);
+  return fact?.id === id && fact.used;
 }
 
 async function copyFolder(from: string, draft: string, name: string): Promise<CopiedFile[]> {

@@ -13,7 +13,7 @@ import type { Repositories } from '../../repositories/repository-files.ts';
 import { openDatabase } from '../../storage/database.ts';
 import type { DumpedRow } from '../../storage/dump.ts';
 import { type InstanceKeys, loadInstanceKeys } from '../../storage/instance-keys.ts';
-import { loadDatabase, type TableSource } from '../../storage/load.ts';
+import { type LoadedDatabase, loadDatabase, type TableSource } from '../../storage/load.ts';
 import { linesOf } from '../lines.ts';
 import { auditTrust } from './audit.ts';
 import { checkFiles, isSigned, keyChecks, type Manifest, readManifest } from './manifest.ts';
@@ -45,6 +45,7 @@ export async function restore(
       `the backup is not what was written: ${problems.slice(0, 5).join('; ')} (${problems.length} in all)`,
     );
   const undo: string[] = [];
+  let loaded: LoadedDatabase | null = null;
   try {
     prepareDataFolder(config.data);
     undo.push(...['run', 'tmp', 'repositories', 'blobs', HEAD_FILE].map((name) => join(config.data, name)));
@@ -52,14 +53,18 @@ export async function restore(
     const keys = await bringKeys(config, folder, manifest, options.acceptLostKeys, undo, notes);
     const url = config.databaseUrl.reveal();
     if (url.startsWith('sqlite:')) for (const end of ['', '-wal', '-shm']) undo.push(`${url.slice(7)}${end}`);
-    await loadDatabase(url, systemClock, manifest.schema, tablesOf(folder, manifest));
+    // The database comes last: what a crash leaves of a restore is an instance without anything, never one that looks whole.
     const count = await bringRepositories(config, repositories, folder, manifest);
+    loaded = await loadDatabase(url, systemClock, manifest.schema, tablesOf(folder, manifest));
     notes.push(...(await checkChain(url, keys)));
     await recordRestore(config, url, keys, { folder, manifest });
     for (const id of manifest.missing_repositories) notes.push(`repository ${id} was missing when the backup was made`);
     return { manifest, repositories: count, notes };
   } catch (error) {
     for (const path of undo) rmSync(path, { recursive: true, force: true });
+    await loaded?.undo().catch((reason: Error) => {
+      throw new Error(`${(error as Error).message}; and the database could not be emptied again: ${reason.message}`);
+    });
     throw error;
   }
 }

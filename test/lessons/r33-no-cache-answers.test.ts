@@ -1,7 +1,6 @@
-// Lesson R33 (CVE-2026-35172: a cache brought back access to what had been deleted) and R35 (CVE-2025-23208: groups were added and
-// never taken away):
-// 1. somebody used a key, a password, a session and a membership a moment ago, so that whatever is remembered is remembered;
-// 2. the key is revoked, the password changed, the membership, the share or the project taken away;
+// Lesson R33 (CVE-2026-35172: a cache brought back access to what had been deleted):
+// 1. somebody used a key, a password and a session a moment ago, so that whatever is remembered is remembered;
+// 2. the key is revoked, the password changed, the holder blocked, the project taken away;
 // 3. the next request is still answered from memory.
 // The very next request is refused, each time.
 import assert from 'node:assert/strict';
@@ -31,37 +30,6 @@ describe('the request right after', () => {
   const git = async (secret = token, login = 'x') =>
     (await lab.raw('GET', `/${project.full_path}.git/info/refs?service=git-upload-pack`, basic(login, secret))).status;
   const listed = async () => (await lab.api('GET', '/projects?membership=true', { token })).body.length;
-
-  test('a member is removed', async () => {
-    await lab.api('POST', `/groups/${group.id}/members`, { body: { user_id: user.id, access_level: 30 } });
-    assert.deepEqual([await rest(), await git(), await listed()], [200, 200, 1]);
-    assert.equal((await lab.api('DELETE', `/groups/${group.id}/members/${user.id}`)).status, 204);
-    assert.deepEqual([await rest(), await git(), await listed()], [404, 404, 0]);
-  });
-
-  test('a share is taken back, or the one who was shared with leaves', async () => {
-    const friends = await lab.world.group({});
-    await lab.api('POST', `/groups/${friends.id}/members`, { body: { user_id: user.id, access_level: 40 } });
-    const share = { group_id: friends.id, group_access: 30 };
-    assert.equal((await lab.api('POST', `/projects/${project.id}/share`, { body: share })).status, 201);
-    assert.deepEqual([await rest(), await git()], [200, 200]);
-    assert.equal((await lab.api('DELETE', `/projects/${project.id}/share/${friends.id}`)).status, 204);
-    assert.deepEqual([await rest(), await git()], [404, 404]);
-    assert.equal((await lab.api('POST', `/projects/${project.id}/share`, { body: share })).status, 201);
-    assert.equal(await rest(), 200);
-    assert.equal((await lab.api('DELETE', `/groups/${friends.id}/members/${user.id}`)).status, 204);
-    assert.deepEqual([await rest(), await git()], [404, 404]);
-  });
-
-  test('a role is lowered', async () => {
-    await lab.api('POST', `/projects/${project.id}/members`, { body: { user_id: user.id, access_level: 30 } });
-    const write = (branch: string) =>
-      lab.api('POST', `/projects/${project.id}/repository/branches`, { token, body: { branch, ref: 'main' } });
-    assert.equal((await write('one')).status, 201);
-    await lab.api('PUT', `/projects/${project.id}/members/${user.id}`, { body: { access_level: 10 } });
-    assert.equal((await write('two')).status, 403);
-    assert.equal(await git(), 403);
-  });
 
   test('a key is revoked', async () => {
     await lab.world.member(user, { project }, 30);

@@ -1,5 +1,5 @@
 // Lesson R37 (CVE-2021-32923: a lease renewed within its last second never ended; CVE-2020-25816: a derived one outlived its
-// parent) and R38 (CVE-2026-115362: expired secrets were accepted until a cleanup ran):
+// parent):
 // 1. a key of each kind has an end; no task runs, so nothing is cleaned up;
 // 2. it is presented one millisecond before its end, at it, and one after; rotated with a longer overlap than it has left;
 // 3. it is asked for with an end of zero, or of none where there must be one.
@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../src/access/decide.ts';
 import { atProject } from '../../src/access/place.ts';
+import { issueLfsToken, LFS_TOKEN_LIFE, verifyLfsToken } from '../../src/credentials/lfs-token.ts';
 import { rotateCredential } from '../../src/credentials/rotate.ts';
 import { Secret } from '../../src/kernel/secret.ts';
 import { forEachEngine } from '../support/engines.ts';
@@ -90,6 +91,32 @@ forEachEngine('the end of a key', (engine) => {
     world.clock.set(END);
     assert.equal(await alive(), false);
     assert.equal((await world.verifier.token(rotated.value.secret)).ok, true);
+  });
+
+  test('of what is derived from it is never later than its own', async () => {
+    const world = makeWorld(await engine.open());
+    const user = await world.user({});
+    for (const [expiresAt, latest] of [
+      [END, END],
+      [null, START + LFS_TOKEN_LIFE],
+      [START + LFS_TOKEN_LIFE * 2, START + LFS_TOKEN_LIFE],
+    ] as const) {
+      world.clock.set(START);
+      const key = await world.verifier.token(
+        (await world.issue({ kind: 'personal_access_token', userId: user.id, expiresAt })).secret,
+      );
+      assert.ok(key.ok);
+      const derived = issueLfsToken(world.house, key.value, { operation: 'upload', repositoryId: 1 })!;
+      assert.equal(derived.expiresAt, latest);
+      for (const [moment, alive] of [
+        [latest - 1, true],
+        [latest, false],
+      ] as const) {
+        world.clock.set(moment);
+        const grant = await verifyLfsToken(world.house, world.verifier, derived.login, derived.secret);
+        assert.equal(grant !== null, alive, `${expiresAt} at ${moment - latest}`);
+      }
+    }
   });
 
   test('of a membership and of a share is at midnight of its day', async () => {

@@ -8,8 +8,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { basic, type Lab, openLab } from '../lessons/lab.ts';
 import { expectNoSecret, remember, searchFolder, secretsIn } from '../support/canary.ts';
+import { basic, type Lab, openLab } from './lab.ts';
 
 async function useEverything(lab: Lab): Promise<string[]> {
   const { world, api } = lab;

@@ -1,9 +1,13 @@
-// A Keyward server under measurement: a process of its own, started as people start it, or with a watch on its main loop.
+// A Keyward server under measurement: a process of its own, started as `bin/keyward` does, or with a watch on its main loop.
 import type { ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { start, stop } from './processes.ts';
 
 export const ROOT_TOKEN = 'glpat-BenchBenchBenchBench';
+const launch = createRequire(import.meta.url)('../../bin/launch') as {
+  environment(env: NodeJS.ProcessEnv, cwd: string): NodeJS.ProcessEnv;
+};
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export interface Pause {
@@ -63,7 +67,7 @@ export function startNode(path: string, args: readonly string[], env: NodeJS.Pro
 /** Starts a server and waits until it listens. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const program = options.watched ? '../watched-server.ts' : '../../src/cli/main.ts';
-  const child = startNode(program, ['serve'], environmentOf(options), options.core);
+  const child = startNode(program, ['serve'], launch.environment(environmentOf(options), '/'), options.core);
   let output = '';
   let resolveReady: (url: string) => void = () => {};
   const ready = new Promise<string>((resolve, reject) => {

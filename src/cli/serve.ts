@@ -21,7 +21,8 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     for (const problem of error.problems) process.stderr.write(`keyward: ${problem}\n`);
     return EXIT.usage;
   }
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, logOutput());
+  const output = logOutput();
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, output);
   for (const warning of config.warnings) log.warn(warning);
   const { startServer } = await import('../server.ts');
   let server: RunningServer;
@@ -33,6 +34,8 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     return EXIT.failed;
   }
   log.info({ url: server.url, pid: process.pid, data: config.data }, 'ready');
+  // Before the words for people: who waits for those may look for the line.
+  output.flushSync();
   process.stderr.write(banner(server, config));
   const why = await stopAsked();
   log.info({ why }, 'stopping');

@@ -2,6 +2,7 @@
 // asked, so a slow list costs those behind it no more than their own five seconds. What runs too long is killed.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { compileCacheVariable } from '../../kernel/compile-cache.ts';
 import { ListTimeout } from '../errors.ts';
 import type { Link, LinkResult } from '../link-driver.ts';
 import type { Bound } from '../parameters.ts';
@@ -93,7 +94,7 @@ export class SqliteListReader {
     const child = fork(PROGRAM, [this.#path], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       // Nothing of the server's environment, which may hold passwords.
-      env: {},
+      env: compileCacheVariable(),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

@@ -1,6 +1,7 @@
 // The main thread's side of the writer: hands the writing connection to one transaction at a time, first in first out,
 // and starts a new thread when one is lost in the middle of something.
 import { Worker } from 'node:worker_threads';
+import { compileCacheVariable } from '../../kernel/compile-cache.ts';
 import type { Link, LinkResult } from '../link-driver.ts';
 import type { Bound } from '../parameters.ts';
 import { READY, type StatementReply, type StatementRequest } from './protocol.ts';
@@ -20,7 +21,10 @@ class WriterThread {
   readonly ready: Promise<LinkResult>;
 
   constructor(path: string) {
-    this.#worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: { path }, env: {} });
+    this.#worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+      workerData: { path },
+      env: compileCacheVariable(),
+    });
     this.ready = new Promise((resolve, reject) => this.#waiters.set(READY, { resolve, reject }));
     this.#worker.on('message', (reply: StatementReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#lose(error as Error));

@@ -13,6 +13,7 @@ import type { Route } from '../../src/doors/rest/route.ts';
 import { routes } from '../../src/doors/rest/routes/index.ts';
 import type { Namespace, Project, User } from '../../src/identity/records.ts';
 import { ManualClock } from '../../src/kernel/clock.ts';
+import { rememberAnswer } from '../support/canary.ts';
 import { type StartOptions, startServer, type TestServer } from '../support/server.ts';
 import { makeWorld, START, type World } from '../support/world.ts';
 
@@ -75,13 +76,11 @@ export async function openLab(options: StartOptions = {}): Promise<Lab> {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', reject);
-          response.on('end', () =>
-            resolve({
-              status: response.statusCode!,
-              headers: response.headers,
-              text: Buffer.concat(chunks).toString(),
-            }),
-          );
+          response.on('end', () => {
+            const text = Buffer.concat(chunks).toString();
+            if (response.statusCode! < 400) rememberAnswer(text, response.headers['set-cookie'] ?? []);
+            resolve({ status: response.statusCode!, headers: response.headers, text });
+          });
         });
         sent.on('error', reject);
         sent.end(body);

@@ -12,7 +12,16 @@ import type { Clock } from '../../src/kernel/clock.ts';
 import type { Secret } from '../../src/kernel/secret.ts';
 import { startServer as startRealServer } from '../../src/server.ts';
 import { updateSettings } from '../../src/settings/settings.ts';
-import { expectNoSecret, remember, rememberAnswer, searchFolder, searchPostgres, secretsIn } from './canary.ts';
+import {
+  expectNoSecret,
+  instanceKeysOf,
+  remember,
+  rememberAnswer,
+  rememberRequest,
+  searchFolder,
+  searchPostgres,
+  secretsIn,
+} from './canary.ts';
 import { postgresDatabase } from './engines.ts';
 
 /** The first administrator's token and password on every test server. */
@@ -99,10 +108,11 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
   const data = join(folder, 'data');
   const config = readConfig({ ...settingsOf(data, database?.url), ...options.env }, folder);
   const leaks: string[] = [];
+  // Searched at the end: what is logged while a key is made is logged before anybody was given the key.
+  const lines: string[] = [];
   const sink = {
     write: (line: string) => {
-      const hits = secretsIn(line);
-      if (hits.length > 0) leaks.push(`log: ${hits}`);
+      lines.push(line);
       options.log?.(line);
     },
   };
@@ -126,10 +136,15 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
         (answer) => answer.text(),
         () => '',
       );
-      leaks.push(...secretsIn(metrics).map((hit) => `metrics: ${hit}`));
+      const keys = instanceKeysOf(data);
       await server.stop();
-      leaks.push(...searchFolder(folder));
-      if (database) leaks.push(...(await searchPostgres(database.url)));
+      for (const [place, text] of [
+        ['metrics', metrics],
+        ['log', lines.join('')],
+      ] as const)
+        leaks.push(...[...secretsIn(text), ...secretsIn(text, keys)].map((hit) => `${place}: ${hit}`));
+      leaks.push(...searchFolder(folder), ...searchFolder(folder, keys, /(?:^|\/)keys\//));
+      if (database) leaks.push(...(await searchPostgres(database.url)), ...(await searchPostgres(database.url, keys)));
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
       expectNoSecret(leaks);
@@ -158,7 +173,12 @@ export async function spawnServer(options: Pick<StartOptions, 'env'> & { readonl
   const stop = stopOnce(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await ended;
-    const leaks = [...secretsIn(output).map((hit) => `output: ${hit}`), ...searchFolder(folder)];
+    const keys = instanceKeysOf(data);
+    const leaks = [
+      ...[...secretsIn(output), ...secretsIn(output, keys)].map((hit) => `output: ${hit}`),
+      ...searchFolder(folder),
+      ...searchFolder(folder, keys, /(?:^|\/)keys\//),
+    ];
     await rm(folder, { recursive: true, force: true });
     expectNoSecret(leaks);
   });
@@ -197,10 +217,12 @@ function settingsOf(data: string, databaseUrl?: string): Record<string, string> 
 
 function client(url: string, data: string, leaks: string[] = []): Omit<TestClient, 'stop'> {
   remember(ROOT_TOKEN);
+  remember(ROOT_PASSWORD);
   const http = async (method: string, path: string, options: ApiOptions = {}): Promise<ApiAnswer> => {
     const headers: Record<string, string> = { ...options.headers };
     if (options.token) headers['PRIVATE-TOKEN'] = options.token;
     let body: string | undefined;
+    rememberRequest(options.body);
     if (options.body !== undefined) {
       headers['content-type'] ??= 'application/json';
       body = JSON.stringify(options.body);

@@ -197,6 +197,12 @@ export const COMMANDS: readonly CommandHelp[] = [
     },
   },
   {
+    name: 'sshd-config',
+    usage: 'sshd-config',
+    says: 'print what belongs into sshd_config when OpenSSH stands in front',
+    options: {},
+  },
+  {
     name: 'ssh-authorized-keys',
     usage: 'ssh-authorized-keys FINGERPRINT | TYPE KEY',
     says: "for sshd's AuthorizedKeysCommand: print the line of a known key (docs/ssh.md)",

@@ -22,6 +22,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   if (command === 'serve') return (await import('./serve.ts')).serve(rest);
   if (command === 'ssh-authorized-keys') return (await import('./ssh-commands.ts')).authorizedKeys(rest);
+  if (command === 'sshd-config') return (await import('./ssh-commands.ts')).sshdConfig(rest);
   if (command === 'ssh-command') return (await import('./ssh-commands.ts')).forcedCommand(rest);
   if (command === 'token' || command === 'key' || command === 'explain')
     return (await import('./client.ts')).runClient(argv);

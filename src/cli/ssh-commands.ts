@@ -1,7 +1,9 @@
 // Keyward behind OpenSSH's own server: `ssh-authorized-keys` answers sshd's AuthorizedKeysCommand, `ssh-command` is the forced
-// command that it names (docs/ssh.md). Both ask the running server; they decide nothing and hold nothing.
-import { createHash } from 'node:crypto';
-import { localSocketPath } from '../doors/local/local-door.ts';
+// command that it names (docs/ssh.md). Both ask the running server; they decide nothing and hold nothing. Every sign-in starts
+// both, so they load next to nothing and are kept compiled.
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { localSocketPath } from '../doors/local/socket-path.ts';
 import { COMMAND_LIMIT } from '../doors/ssh/frames.ts';
 import { framed, NOT_AVAILABLE } from '../doors/ssh/messages.ts';
 import { askKey, relaySession } from '../doors/ssh/relay.ts';
@@ -15,31 +17,72 @@ const OPTIONS = 'restrict,no-port-forwarding,no-X11-forwarding,no-agent-forwardi
  * `authorized_keys` with its forced command, or nothing for a key that is not known.
  */
 export async function authorizedKeys(args: readonly string[]): Promise<ExitCode> {
-  const fingerprint = fingerprintOf(args);
+  const fingerprint = await fingerprintOf(args);
   if (fingerprint === null) {
     process.stderr.write('keyward: ssh-authorized-keys takes a fingerprint (%f), or a type and a key (%t %k)\n');
     return EXIT.usage;
   }
-  const { readConfig } = await import('../config.ts');
-  const config = readConfig(process.env, process.cwd());
-  const socket = await localSocketPath(config.data);
+  const data = await dataFolder();
+  const socket = await localSocketPath(data);
   const answer = await askKey(socket, { ask: 'key', fingerprint, ip: null }).catch(() => null);
   if (answer === null) {
-    process.stderr.write(`keyward: no server runs on ${config.data}\n`);
+    process.stderr.write(`keyward: no server runs on ${data}\n`);
     return EXIT.failed;
   }
   if (!answer.known || answer.key === null) return EXIT.ok;
-  const program = [process.execPath, '--disable-warning=ExperimentalWarning', `${import.meta.dirname}/main.ts`];
-  // sshd hands no variables on, and the command must find the server's folder.
-  const words = ['/usr/bin/env', `KEYWARD_DATA=${config.data}`, ...program, 'ssh-command', fingerprint];
-  const command = words.map(shellQuoted).join(' ');
+  const command = [...programOf(data), 'ssh-command', fingerprint].map(shellQuoted).join(' ');
   process.stdout.write(`command="${command.replace(/["\\]/g, '\\$&')}",${OPTIONS} ${answer.key}\n`);
   return EXIT.ok;
 }
 
-function fingerprintOf(args: readonly string[]): string | null {
+/** `sshd-config`: prints what belongs into `sshd_config` for this server and the account that runs the command. */
+export async function sshdConfig(args: readonly string[]): Promise<ExitCode> {
+  if (args.length > 0) {
+    process.stderr.write('keyward: sshd-config takes no arguments\n');
+    return EXIT.usage;
+  }
+  const words = [...programOf(await dataFolder()), 'ssh-authorized-keys'];
+  // sshd splits the line by spaces and quotes, and reads `%` as the beginning of a token.
+  const command = words.map((word) => (/[\s"'\\]/.test(word) ? `"${word.replace(/["\\]/g, '\\$&')}"` : word));
+  const account = userInfo().username;
+  const lines = [
+    `Match User ${account}`,
+    'AuthenticationMethods publickey',
+    'AuthorizedKeysFile none',
+    `AuthorizedKeysCommand ${command.join(' ').replaceAll('%', '%%')} %f`,
+    `AuthorizedKeysCommandUser ${account}`,
+    'AcceptEnv GIT_PROTOCOL',
+    'DisableForwarding yes',
+    'PermitTTY no',
+    'PermitUserRC no',
+  ];
+  process.stdout.write(`${lines.join('\n    ')}\n`);
+  return EXIT.ok;
+}
+
+/** The server's data folder. The settings file is read only where the environment does not say it. */
+async function dataFolder(): Promise<string> {
+  const named = process.env['KEYWARD_DATA'];
+  if (named) return resolve(named);
+  const { readConfig } = await import('../config.ts');
+  return readConfig(process.env, process.cwd()).data;
+}
+
+/** How sshd starts one of these commands: it hands no variables on, and the program must find the server's folder. */
+function programOf(data: string): string[] {
+  const cache = join(data, 'tmp', 'compile-cache');
+  const program = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    join(import.meta.dirname, 'ssh-entry.ts'),
+  ];
+  return ['/usr/bin/env', `KEYWARD_DATA=${data}`, `NODE_COMPILE_CACHE=${cache}`, ...program];
+}
+
+async function fingerprintOf(args: readonly string[]): Promise<string | null> {
   if (args.length === 1) return FINGERPRINT.exec(args[0]!)?.[1] ?? null;
   if (args.length !== 2 || !/^[A-Za-z0-9+/]+={0,2}$/.test(args[1]!)) return null;
+  const { createHash } = await import('node:crypto');
   return createHash('sha256').update(Buffer.from(args[1]!, 'base64')).digest('base64').replace(/=+$/, '');
 }
 

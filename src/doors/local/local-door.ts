@@ -1,13 +1,14 @@
 // The one private socket of a running server, in its data folder, mode 0600: hooks ask here whether a push may happen, and the
 // command line talks to the server. It is also the lock that keeps a second server off the same folder. One JSON object a
 // line in, one a line out; what a message means the answerers know. SSH sessions bring a language of their own.
-import { chmod, link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import type { Logger } from 'pino';
 import { randomHex } from '../../kernel/random.ts';
+import { localSocketPath, pointedAt } from './socket-path.ts';
 
 export type LocalMessage = Readonly<Record<string, unknown>>;
 /** Answers one message; `signal` is aborted when the asker leaves. What it throws is told as `{error}` without details. */
@@ -77,17 +78,6 @@ export async function openLocalDoor(options: {
       await new Promise<void>((done) => server.close(() => done()));
     },
   };
-}
-
-/** Where the server of a data folder listens: the socket itself, or what the pointer in its place names. */
-export async function localSocketPath(dataFolder: string): Promise<string> {
-  return pointedAt(join(resolve(dataFolder), 'run', 'keyward.sock'));
-}
-
-async function pointedAt(lock: string): Promise<string> {
-  // Reading a socket fails: only the pointer file of a path that was too long can be read.
-  const text = await readFile(lock, 'utf8').catch(() => '');
-  return text === '' ? lock : text.trim();
 }
 
 /**

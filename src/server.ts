@@ -153,7 +153,9 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   await app.ready();
   await tasks.start();
   await new Promise<void>((resolve) => app.server.listen(socket, resolve));
-  ssh?.serve();
+  ssh?.serve((strangers) => {
+    for (const stranger of strangers) services.refusals.countRefusal({ door: 'ssh', ...stranger });
+  });
 
   let stopping: Promise<void> | null = null;
   return {

@@ -10,8 +10,8 @@ const KEEP = 30 * DAY;
 const MAX_COUNTERS = 10_000;
 
 export interface RefusalCounter {
-  /** Counts one refusal of somebody who proved no key; `code` is the refusal's stable code. Never waits. */
-  countRefusal(refusal: { ip: string; door: string; code: string }): void;
+  /** Counts refusals, one unless said, of somebody who proved no key; `code` is the refusal's stable code. Never waits. */
+  countRefusal(refusal: { ip: string; door: string; code: string; count?: number }): void;
   /** Writes what was counted; what cannot be written is kept for the next time. */
   flush(): Promise<void>;
   /** Flushes every ten seconds from now on. */
@@ -64,8 +64,8 @@ export function createRefusalCounter(options: {
   };
 
   return {
-    countRefusal({ ip, door, code }) {
-      add({ minute: Math.floor(clock.now() / MINUTE) * MINUTE, ip_address: ip, door, code, count: 1 });
+    countRefusal({ ip, door, code, count = 1 }) {
+      add({ minute: Math.floor(clock.now() / MINUTE) * MINUTE, ip_address: ip, door, code, count });
     },
     flush,
     start() {

@@ -1,5 +1,6 @@
 // What the server and its SSH child tell each other over their channel: settings and orders one way, the port and lines for the
 // log the other way. Sessions and keys go over the local socket instead.
+import type { Strangers } from './strangers.ts';
 
 /** The server's first word to the child. */
 export interface StartOrder {
@@ -38,6 +39,8 @@ export type Order = StartOrder | { readonly type: 'serve' } | { readonly type: '
 export type ChildWord =
   | { readonly type: 'listening'; readonly port: number; readonly fingerprints: readonly string[] }
   | { readonly type: 'failed'; readonly why: string }
+  /** who did not get in since the last word of this sort */
+  | { readonly type: 'strangers'; readonly counts: readonly Strangers[] }
   | {
       readonly type: 'log';
       readonly level: 'info' | 'warn';

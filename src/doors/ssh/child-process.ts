@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { SECOND } from '../../kernel/clock.ts';
 import { type ChildWord, type Order, SSH_LIMITS, type SshLimits } from './child-messages.ts';
+import type { Strangers } from './strangers.ts';
 
 export interface SshChildOptions {
   readonly host: string;
@@ -24,20 +25,23 @@ export interface SshChildOptions {
 export interface SshChild {
   readonly port: number;
   readonly pid: number | undefined;
-  /** Lets connections begin; until then they are held. */
-  serve(): void;
+  /** Lets connections begin; until then they are held. `strangers` hears of those that did not sign in, once a second. */
+  serve(strangers: (counts: readonly Strangers[]) => void): void;
   /** Takes nothing new, waits at most `patience` milliseconds for running sessions, and ends the child. */
   stop(patience: number): Promise<void>;
 }
 
 const PROGRAM = join(import.meta.dirname, 'ssh2-child.ts');
 const LONGEST_PAUSE = 10 * SECOND;
+/** Addresses in one line of the log. */
+const MOST_SHOWN = 10;
 
 /** Starts the child. Rejects with a sentence for people when it cannot listen. */
 export async function startSshChild(options: SshChildOptions): Promise<SshChild> {
   const { log } = options;
   let stopping = false;
   let serving = false;
+  let hear: (counts: readonly Strangers[]) => void = () => {};
   let port = options.port;
   let child: ChildProcess;
   let gone: Promise<void>;
@@ -60,6 +64,7 @@ export async function startSshChild(options: SshChildOptions): Promise<SshChild>
       started.on('message', (word: ChildWord) => {
         if (word.type === 'failed') fail(word.why);
         else if (word.type === 'log') log[word.level](word.fields, word.text);
+        else if (word.type === 'strangers') turnedAway(word.counts);
         else {
           port = word.port;
           log.info({ port, hostKeys: word.fingerprints }, 'SSH is open');
@@ -75,6 +80,13 @@ export async function startSshChild(options: SshChildOptions): Promise<SshChild>
       log.error({ code, signal }, 'the SSH child died; it is started again');
       void revive();
     });
+  }
+
+  function turnedAway(counts: readonly Strangers[]): void {
+    const connections = counts.reduce((sum, { count }) => sum + count, 0);
+    const shown = counts.slice(0, MOST_SHOWN).map(({ ip, code, count }) => `${ip} ${code} ${count}`);
+    log.info({ connections, of: shown, more: counts.length - shown.length }, 'SSH connections did not sign in');
+    hear(counts);
   }
 
   function tell(order: Order): void {
@@ -101,8 +113,9 @@ export async function startSshChild(options: SshChildOptions): Promise<SshChild>
     get pid() {
       return child.pid;
     },
-    serve() {
+    serve(strangers) {
       serving = true;
+      hear = strangers;
       tell({ type: 'serve' });
     },
     async stop(patience) {

@@ -7,6 +7,7 @@ import type { ChildWord, Order, StartOrder } from './child-messages.ts';
 import { Crowd, type Guest } from './crowd.ts';
 import { loadHostKeys } from './host-keys.ts';
 import { plainAddress, serveConnection } from './ssh2-connection.ts';
+import { type StrangerCode, StrangerCount } from './strangers.ts';
 
 /** Modern ones alone (reference git-and-deploy 10.1), those first that this process does fastest. */
 const ALGORITHMS: ServerConfig['algorithms'] = {
@@ -24,6 +25,9 @@ const ALGORITHMS: ServerConfig['algorithms'] = {
   compress: ['none'],
 };
 
+/** How often the server hears of connections that did not sign in. */
+const TELL_EVERY = 1000;
+
 const say = (word: ChildWord) => void process.send?.(word);
 
 let sessions = 0;
@@ -38,7 +42,9 @@ async function start({ host, port, keys, socket: socketPath, limits }: StartOrde
   const fingerprints = hostKeys.map(({ publicKey }) => fingerprintOf(publicKey));
   const crowd = new Crowd({ total: limits.waiting, perAddress: limits.waitingPerAddress });
   const perKey = new Map<string, number>();
-  const sockets = new Map<string, { readonly socket: Socket; readonly guest: Guest }>();
+  const strangers = new StrangerCount();
+  /** `fate`: as what it is counted when it closes now; null once it has signed in */
+  const sockets = new Map<string, { readonly socket: Socket; readonly guest: Guest; fate: StrangerCode | null }>();
   const nameOf = (address: string | undefined, number: number | undefined) => `${address} ${number}`;
 
   const ssh = new ssh2.Server(
@@ -55,12 +61,14 @@ async function start({ host, port, keys, socket: socketPath, limits }: StartOrde
       const { socket, guest } = found;
       client.on('handshake', () => {
         guest.greeted = true;
+        found.fate = 'not_signed_in';
       });
       serveConnection(client, socket, {
         socketPath,
         limits,
         log: (level, text, fields) => say({ type: 'log', level, text, fields }),
         signedIn(fingerprint) {
+          found.fate = null;
           crowd.leave(guest);
           const count = (perKey.get(fingerprint) ?? 0) + 1;
           if (count > limits.connectionsPerKey) return false;
@@ -87,22 +95,41 @@ async function start({ host, port, keys, socket: socketPath, limits }: StartOrde
   begin = (socket) => {
     const name = nameOf(socket.remoteAddress, socket.remotePort);
     const address = plainAddress(socket.remoteAddress);
-    const guest: Guest = { address, greeted: false, drop: () => void socket.destroy() };
+    const drop = (fate: StrangerCode) => {
+      here.fate = fate;
+      socket.destroy();
+    };
+    const guest: Guest = { address, greeted: false, drop: () => drop('crowded') };
+    const here: { socket: Socket; guest: Guest; fate: StrangerCode | null } = {
+      socket,
+      guest,
+      fate: 'no_key_exchange',
+    };
     socket.on('error', () => {});
-    if (socket.destroyed || sockets.size >= limits.connections) return void socket.destroy();
-    sockets.set(name, { socket, guest });
+    if (socket.destroyed) return;
+    if (sockets.size >= limits.connections) {
+      strangers.note(address, 'crowded');
+      return void socket.destroy();
+    }
+    sockets.set(name, here);
     const late = setTimeout(() => {
-      if (crowd.has(guest)) socket.destroy();
+      if (crowd.has(guest)) drop('late');
     }, limits.grace);
     socket.once('close', () => {
       clearTimeout(late);
       sockets.delete(name);
       crowd.leave(guest);
+      if (here.fate !== null) strangers.note(address, here.fate);
     });
     crowd.enter(guest);
     socket.setNoDelay(true);
     if (!socket.destroyed) ssh.injectSocket(socket as never);
   };
+
+  setInterval(() => {
+    const counts = strangers.take();
+    if (counts.length > 0) say({ type: 'strangers', counts });
+  }, TELL_EVERY).unref();
 
   const server = createServer((socket) => {
     socket.on('error', () => {});

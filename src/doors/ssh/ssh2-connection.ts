@@ -45,6 +45,8 @@ export function serveConnection(client: Connection, socket: Socket, host: Connec
   let fingerprint: string | null = null;
   let sessions = 0;
 
+  // Each session listens to the connection's end and to its room.
+  socket.setMaxListeners(10 + 3 * host.limits.sessionsPerConnection);
   client.on('error', () => {});
   client.on('authentication', (context) => {
     tries += 1;

@@ -12,6 +12,7 @@ import { readCommand, splitWords } from '../../../src/doors/ssh/command-line.ts'
 import { Crowd, type Guest } from '../../../src/doors/ssh/crowd.ts';
 import { FRAME, FrameReader, type FrameType, writeFrame } from '../../../src/doors/ssh/frames.ts';
 import { loadHostKeys } from '../../../src/doors/ssh/host-keys.ts';
+import { StrangerCount } from '../../../src/doors/ssh/strangers.ts';
 
 describe('a command line', () => {
   it('is split as a shell quotes, for every word that a client can quote', () => {
@@ -124,6 +125,22 @@ describe('the crowd at the door', () => {
     crowd.leave(b);
     crowd.leave(b);
     assert.equal(crowd.size, 4);
+  });
+});
+
+describe('the count of strangers', () => {
+  it('adds up by address and fate, forgets what it told, and lumps a crowd of addresses together', () => {
+    const count = new StrangerCount();
+    for (const code of ['late', 'late', 'crowded'] as const) count.note('10.0.0.1', code);
+    assert.deepEqual(count.take(), [
+      { ip: '10.0.0.1', code: 'late', count: 2 },
+      { ip: '10.0.0.1', code: 'crowded', count: 1 },
+    ]);
+    assert.deepEqual(count.take(), []);
+    for (let index = 0; index < 5000; index += 1) count.note(`10.0.${index >> 8}.${index & 255}`, 'crowded');
+    const taken = count.take();
+    assert.equal(taken.length, 1001);
+    assert.deepEqual(taken.at(-1), { ip: '*', code: 'crowded', count: 4000 });
   });
 });
 

@@ -67,6 +67,11 @@ async function checkPostgres(url: string): Promise<Omit<Health, 'known'>> {
        where not c.convalidated and n.nspname = current_schema()`,
     );
     for (const { name } of invalid.rows as { name: string }[]) problems.push(`${name} is not valid`);
+    const broken = await client.query(
+      'select checksum_failures::int as count from pg_stat_database where datname = current_database() and checksum_failures > 0',
+    );
+    if (broken.rows.length > 0)
+      problems.push(`PostgreSQL has read ${broken.rows[0].count} pages that were altered on the disk`);
     const has = await client.query("select to_regclass('schema_migrations') as name");
     const newest =
       has.rows[0].name === null ? null : await client.query('select max(id)::int as id from schema_migrations');

@@ -43,15 +43,15 @@ export async function hasRepository(q: Queryable, id: number): Promise<boolean> 
   return (await q.selectFrom('repositories').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
-/** Where living blobs lie and how long they are; rows after id `after`, `limit` at most. */
+/** Where living blobs lie, how long they are and what is in them; rows after id `after`, `limit` at most. */
 export async function blobFacts(
   q: Queryable,
   after: number,
   limit: number,
-): Promise<{ readonly id: number; readonly storage_key: string; readonly size: number }[]> {
+): Promise<{ readonly id: number; readonly storage_key: string; readonly size: number; readonly sha256: string }[]> {
   return q
     .selectFrom('blobs')
-    .select(['id', 'storage_key', 'size'])
+    .select(['id', 'storage_key', 'size', 'sha256'])
     .where('doomed_at', 'is', null)
     .where('id', '>', after)
     .orderBy('id')

@@ -5,8 +5,9 @@ import type { Config } from '../../config.ts';
 import { askLocalDoor } from '../../doors/local/local-door.ts';
 import type { Services } from '../../doors/services.ts';
 import { checkHealth } from '../../storage/health-store.ts';
+import { checkBlobs } from './blobs.ts';
 import type { Finding } from './finding.ts';
-import { checkAudit, checkBlobs, checkClock, checkFirstStart, checkPushes, checkRepositories } from './inside.ts';
+import { checkAudit, checkClock, checkFirstStart, checkPushes, checkRepositories } from './inside.ts';
 import { checkPermissions, checkSettings } from './outside.ts';
 
 export interface Diagnosis {
@@ -37,14 +38,16 @@ export async function diagnose(
   const hasKeys = !findings.some((finding) => finding.check === 'keys');
   if (database.opens && hasKeys)
     findings.push(
-      ...(await withServices(async (services) => [
-        ...(await checkAudit(services, config.data)),
-        ...(await checkRepositories(services, config.data, options.fsck)),
-        ...(await checkBlobs(services, config.data)),
-        ...(await checkPushes(services, server !== null)),
-        ...(await checkClock(services)),
-        ...(await checkFirstStart(services)),
-      ])),
+      ...(await attempt('database', () =>
+        withServices(async (services) => [
+          ...(await attempt('audit', () => checkAudit(services, config.data))),
+          ...(await attempt('repositories', () => checkRepositories(services, config.data, options.fsck))),
+          ...(await attempt('blobs', () => checkBlobs(services, config.data, options.fsck))),
+          ...(await attempt('pushes', () => checkPushes(services, server !== null))),
+          ...(await attempt('clock', () => checkClock(services))),
+          ...(await attempt('settings', () => checkFirstStart(services))),
+        ]),
+      )),
     );
   return {
     clean: findings.every((finding) => finding.level === 'note'),
@@ -52,6 +55,15 @@ export async function diagnose(
     serving: server !== null,
     findings,
   };
+}
+
+/** What cannot be looked at is a finding, and no reason to be silent about the rest. */
+async function attempt(check: Finding['check'], look: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await look();
+  } catch (error) {
+    return [{ check, level: 'damage', text: `it cannot be looked at: ${(error as Error).message}` }];
+  }
 }
 
 async function askServer(data: string): Promise<ServerFacts | null> {

@@ -1,6 +1,6 @@
 // What the doctor sees in an open house: the audit's chain, repositories against rows, pushes that did not end, the clock, and
 // what is left of the first start. It changes nothing and may run beside a server.
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { auditChain } from '../../audit/chain-audit.ts';
 import { HEAD_FILE } from '../../audit/sealer.ts';
@@ -8,7 +8,6 @@ import type { Services } from '../../doors/services.ts';
 import { HOUR, isoTime, MINUTE } from '../../kernel/clock.ts';
 import { unfinishedPushes } from '../../repositories/push-store.ts';
 import {
-  blobFacts,
   hasFirstPassword,
   hasRepository,
   type RepositoryFact,
@@ -80,22 +79,6 @@ async function fsckSays({ repositories }: Services, { id }: RepositoryFact): Pro
   if (code === 0) return null;
   const first = `${stderr}\n${stdout.toString('utf8')}`.split('\n').find((line) => line.trim() !== '');
   return `git fsck: ${first ?? `exit code ${code}`}`;
-}
-
-/** Blobs whose file is missing or has another length than its row. Files without a row are the collector's business. */
-export async function checkBlobs(services: Services, data: string): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const damage = (text: string) => findings.push({ check: 'blobs', level: 'damage', text });
-  for (let after = 0; ; ) {
-    const facts = await blobFacts(services.db.list, after, PAGE);
-    for (const { id, storage_key: key, size } of facts) {
-      const file = statSync(join(data, 'blobs', key.slice(0, 2), key), { throwIfNoEntry: false });
-      if (file === undefined) damage(`the file of blob ${id} is missing`);
-      else if (file.size !== size) damage(`the file of blob ${id} has ${file.size} bytes instead of ${size}`);
-    }
-    if (facts.length < PAGE) return findings;
-    after = facts.at(-1)!.id;
-  }
 }
 
 /** Pushes that began and did not end: normal while one runs or after a crash, until the next start. */

@@ -1,6 +1,6 @@
 // What the doctor sees without opening the database: who may read the files, and settings that are unsafe. It changes nothing, so
 // it must run before anything that sets permissions right by itself.
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, isLoopback } from '../../config.ts';
 import type { Finding } from './finding.ts';
@@ -16,7 +16,9 @@ export function checkPermissions(config: Config): Finding[] {
   const paths = [
     config.data,
     join(config.data, 'repositories'),
+    join(config.data, 'blobs'),
     join(config.data, 'run'),
+    ...socketFiles(join(config.data, 'run', 'keyward.sock')),
     config.keys,
     ...keyFiles.filter((path) => !path.endsWith('.pub')),
     ...(sqlite === null ? [] : [sqlite, `${sqlite}-wal`, `${sqlite}-shm`]),
@@ -39,6 +41,12 @@ export function checkPermissions(config: Config): Finding[] {
       text: `there is no instance key in ${config.keys}: no token can be verified`,
     });
   return findings;
+}
+
+/** The private socket; where its path was too long, the file in its place and the socket that it names. */
+function socketFiles(path: string): string[] {
+  const isPointer = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return isPointer ? [path, readFileSync(path, 'utf8').trim()] : [path];
 }
 
 /** Settings that put keys at risk. `forwardedSeen`: requests came with X-Forwarded-For. */

@@ -49,7 +49,12 @@ export async function openHouse(config: Config, options: OpenOptions): Promise<O
   const git = createGit({
     log: ({ command, code, stderr }) => log.warn({ command, code, stderr }, 'git ended unexpectedly'),
   });
-  const repositories = createRepositories({ root: join(config.data, 'repositories'), git });
+  const repositories = createRepositories({
+    root: join(config.data, 'repositories'),
+    git,
+    // Several nodes work on one PostgreSQL and one shared file system; a SQLite folder has one server.
+    shared: db.engine === 'postgres',
+  });
   const blobs = openBlobs(join(config.data, 'blobs'));
   const verifier = createVerifier(house);
   const refusals = createRefusalCounter({

@@ -10,6 +10,8 @@ import { parseBranchName } from './ref-names.ts';
 
 export interface Repositories {
   readonly git: Git;
+  /** other machines change repositories here too, so how a file looks from here may be old (a network's file system) */
+  readonly shared: boolean;
   /** Makes an empty bare repository whose HEAD is `defaultBranch` (default `main`). One that exists is left as it is. */
   create(id: number, options?: { defaultBranch?: string }): Promise<void>;
   /** Makes a repository by letting `fill` write into a fresh one; it appears only when `fill` succeeds. False: one existed. */
@@ -31,8 +33,15 @@ export interface Repositories {
   must(id: number, args: readonly string[], options?: GitRunOptions): Promise<Buffer>;
 }
 
+export interface RepositoriesOptions {
+  readonly root: string;
+  readonly git: Git;
+  /** other machines have the same folder; false when left out */
+  readonly shared?: boolean;
+}
+
 /** Repositories under `root`, which is made when it is missing. */
-export function createRepositories({ root, git }: { root: string; git: Git }): Repositories {
+export function createRepositories({ root, git, shared = false }: RepositoriesOptions): Repositories {
   const trash = join(root, '+trash');
   const workshop = join(root, '+new');
 
@@ -95,6 +104,7 @@ export function createRepositories({ root, git }: { root: string; git: Git }): R
 
   return {
     git,
+    shared,
     path,
     run,
     must,

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { Advertisements, MOST_OF_ONE } from './advertisements.ts';
 import { RepositoryError } from './errors.ts';
 import { type GitChild, GitFailed, type GitSpawnOptions } from './git.ts';
 import type { Repositories } from './repository-files.ts';
@@ -57,22 +58,31 @@ export interface ServeResult {
   readonly stderr: string;
 }
 
-/**
- * What git answers to `version=2`: its capabilities, which are the same for every repository, for all have the same format and
- * settings. Asked once for each protocol text (a few, see `parseGitProtocol`) and kept, for each `git` started costs milliseconds.
- */
-const capabilities = new WeakMap<Repositories, Map<string, Buffer>>();
+interface Said {
+  /**
+   * What git answers to `version=2`: its capabilities, which are the same for every repository, for all have the same format
+   * and settings. By the client's protocol text, of which there are few (`parseGitProtocol`).
+   */
+  readonly capabilities: Map<string, Buffer>;
+  readonly refs: Advertisements;
+}
+
+/** What git has said already, for each `git` started costs milliseconds. */
+const said = new WeakMap<Repositories, Said>();
 const MOST_PROTOCOLS = 16;
 
-function remember(repositories: Repositories, protocol: string, answer: Buffer): void {
-  const kept = capabilities.get(repositories) ?? new Map<string, Buffer>();
-  capabilities.set(repositories, kept);
-  if (kept.size < MOST_PROTOCOLS) kept.set(protocol, answer);
+function saidAbout(repositories: Repositories): Said {
+  let known = said.get(repositories);
+  if (known === undefined) {
+    known = { capabilities: new Map(), refs: new Advertisements() };
+    said.set(repositories, known);
+  }
+  return known;
 }
 
 /**
  * The answer to `info/refs?service=git-…` (reference git-and-deploy 8.6), the `# service` line included. Receive-pack never
- * speaks v2. Destroying the stream ends git. Throws `repository_missing` and GitBusy before there is a stream.
+ * speaks v2. Destroying the stream ends git. Throws `repository_missing`, GitBusy and GitFailed before there is a stream.
  */
 export async function advertise(
   repositories: Repositories,
@@ -81,33 +91,58 @@ export async function advertise(
   options: Client & { readonly protocol?: string } = {},
 ): Promise<Readable> {
   const protocol = parseGitProtocol(options.protocol);
-  const v2 = service === 'upload-pack' && protocol?.split(':').includes('version=2') === true;
-  const known = v2 ? capabilities.get(repositories)?.get(protocol ?? '') : undefined;
-  if (known !== undefined && (await repositories.exists(id))) return Readable.from([known], { objectMode: false });
-  const child = await start(repositories, id, [service, '--stateless-rpc', '--advertise-refs'], {
-    ...options,
-    env: protocolEnvironment(service, protocol),
-  });
+  const version = Math.max(0, ...(protocol ?? '').split(':').map((part) => Number(part.at(-1) ?? 0)));
+  const ask = () => askForRefs(repositories, id, service, protocol, options);
+  const { capabilities, refs } = saidAbout(repositories);
+  let answer: Buffer | Readable | undefined;
+  if (service === 'receive-pack') answer = await ask();
+  else if (version === 2) {
+    const known = capabilities.get(protocol ?? '');
+    answer = known !== undefined && (await repositories.exists(id)) ? known : await ask();
+    if (Buffer.isBuffer(answer) && capabilities.size < MOST_PROTOCOLS) capabilities.set(protocol ?? '', answer);
+  } else answer = repositories.shared ? await ask() : await refs.recall(repositories.path(id), version, ask);
+  // Another request may have waited for git on its behalf.
+  options.signal?.throwIfAborted();
+  return Buffer.isBuffer(answer) ? Readable.from([answer], { objectMode: false }) : answer;
+}
+
+/** Asks git. An answer of ordinary size comes whole, so that a git that fails is known before anything is sent. */
+async function askForRefs(
+  repositories: Repositories,
+  id: number,
+  service: Service,
+  protocol: string | undefined,
+  { key, signal }: Client,
+): Promise<Buffer | Readable> {
+  const env = protocolEnvironment(service, protocol);
+  const child = await start(repositories, id, [service, '--stateless-rpc', '--advertise-refs'], { key, signal, env });
   child.stdin.end();
   const line = `# service=git-${service}\n`;
-  const header = v2 ? '' : `${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`;
-  async function* body() {
-    const chunks: Buffer[] = [];
+  const isV2 = env['GIT_PROTOCOL']?.includes('version=2') === true;
+  const chunks: Buffer[] = [Buffer.from(isV2 ? '' : `${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`)];
+  let size = 0;
+  const end = async () => {
+    const exit = await child.done;
+    signal?.throwIfAborted();
+    if (exit.code !== 0) throw new GitFailed(service, exit.code, exit.stderr);
+  };
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MOST_OF_ONE) return Readable.from(all(), { objectMode: false });
+  }
+  await end();
+  return Buffer.concat(chunks);
+
+  async function* all() {
     try {
-      if (header !== '') yield Buffer.from(header);
-      for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-        if (v2) chunks.push(chunk);
-        yield chunk;
-      }
-      const exit = await child.done;
-      options.signal?.throwIfAborted();
-      if (exit.code !== 0) throw new GitFailed(service, exit.code, exit.stderr);
-      if (v2) remember(repositories, protocol ?? '', Buffer.concat(chunks));
+      yield* chunks.splice(0);
+      yield* child.stdout as AsyncIterable<Buffer>;
+      await end();
     } finally {
       child.kill();
     }
   }
-  return Readable.from(body(), { objectMode: false });
 }
 
 /** Serves a clone or fetch. Resolves when git has ended; rejects when the client left or `signal` aborted. */

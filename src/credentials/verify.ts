@@ -19,7 +19,7 @@ import { DIGEST_PURPOSE } from './issue.ts';
 import { describeKind } from './kinds.ts';
 import { passwordCredential } from './password-credential.ts';
 import { isScope, type Scope } from './scopes.ts';
-import { csrfTokenOf, SESSION_PURPOSE } from './sessions.ts';
+import { csrfTokenOf, isSoundCookie, SESSION_PURPOSE } from './sessions.ts';
 import { findByFingerprint } from './ssh-key-store.ts';
 import { tokenShape } from './token-text.ts';
 import { UseWriter } from './uses.ts';
@@ -137,6 +137,8 @@ export function createVerifier(house: House): Verifier {
           await db.tx((tx) => countFailure(tx, user.id, now, settings.password_lock_attempts, period));
           return err(UNKNOWN);
         }
+        // Others may have guessed wrong while this one waited for its turn: the lock counts whoever is right after it.
+        if ((await lockedUntil(db.read, user.id, now)) !== null) return err(UNKNOWN);
         if (rememberedPasswords.size > 10_000) rememberedPasswords.clear();
         rememberedPasswords.set(memory, now + REMEMBER);
         await db.tx((tx) => clearFailures(tx, user.id));
@@ -147,7 +149,7 @@ export function createVerifier(house: House): Verifier {
 
     async session(cookie, csrf) {
       const text = cookie.reveal();
-      if (!/^[0-9a-f]{32}$/.test(text)) return err(MALFORMED);
+      if (!isSoundCookie(keys, text)) return err(MALFORMED);
       const found = await findByDigest(db.read, digestsOf(SESSION_PURPOSE, text));
       if (found?.row.kind !== 'session') return err(UNKNOWN);
       const verified = judgeNow(await know(found.row, found.user));

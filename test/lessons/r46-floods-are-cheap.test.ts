@@ -2,7 +2,7 @@
 // 1. somebody without a key sends thousands of made-up tokens, well-formed or not, and passwords over git;
 // 2. each costs a look-up in the database, or a password check of a tenth of a second and 64 MB;
 // 3. the server is busy with him alone.
-// A wrong checksum costs no look-up; a form without one costs one, and none past the limit of its address; made-up keys are never
+// A wrong checksum costs no look-up, nor does a made-up cookie; a form without one costs one, and none past the limit of its address; made-up keys are never
 // tried as passwords; and others are answered all the while.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -72,6 +72,23 @@ describe('a flood of made-up keys', () => {
     assert.equal((await lab.raw('GET', '/api/v4/projects')).status, 200, 'who presents nothing is answered');
     lab.clock.set(lab.clock.now() + 3 * MINUTE);
     assert.equal((await present({ 'private-token': lab.server.rootToken })).status, 200, 'the window has drained');
+  });
+
+  test('of session cookies costs no look-up at all, for a cookie checks itself', async () => {
+    const body = { login: 'root', password: lab.server.rootPassword };
+    const signedIn = await lab.api('POST', '/keyward/session', { token: null, body });
+    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
+    lookUps = 0;
+    for (let index = 0; index < 100; index++) {
+      const headers = { cookie: `_gitlab_session=${randomBytes(16).toString('hex')}` };
+      assert.equal((await present(headers)).status, 401);
+    }
+    assert.equal(lookUps, 0);
+    assert.equal((await present({ cookie })).status, 200);
+    assert.equal(lookUps, 1);
+    const last = cookie.endsWith('0') ? '1' : '0';
+    assert.equal((await present({ cookie: cookie.slice(0, -1) + last })).status, 401);
+    assert.equal(lookUps, 1);
   });
 
   test('is never tried as a password', async (t) => {

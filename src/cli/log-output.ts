@@ -4,19 +4,18 @@ import pino from 'pino';
 
 /** pino's stream over standard output. What is pending is written at the end of the turn, on `fatal`, and when the process exits. */
 export function logOutput(): pino.DestinationStream & { flushSync(): void } {
-  const out = pino.destination({ dest: 1, sync: true, minLength: 16_000 });
-  let scheduled = false;
+  const out = pino.destination({ dest: 1, sync: true });
+  let pending = '';
   const flush = (): void => {
-    scheduled = false;
-    out.flushSync();
+    const lines = pending;
+    pending = '';
+    if (lines !== '') out.write(lines);
   };
   process.on('exit', flush);
   return {
     write(line) {
-      out.write(line);
-      if (scheduled) return;
-      scheduled = true;
-      setImmediate(flush);
+      if (pending === '') setImmediate(flush);
+      pending += line;
     },
     flushSync: flush,
   };

@@ -10,6 +10,7 @@ import type { Actor } from '../../credentials/actor.ts';
 import type { DeadCredential } from '../../credentials/dead.ts';
 import type { FailureLimit } from '../../credentials/failure-limit.ts';
 import { ACCESS_TOKEN_KINDS } from '../../credentials/kinds.ts';
+import type { LiveUse } from '../../credentials/live-uses.ts';
 import { anonymous, type VerifiedCredential } from '../../credentials/verified-credential.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { parseId } from '../../kernel/names.ts';
@@ -227,7 +228,7 @@ async function perform(door: Door, exchange: Exchange, input: Input, admitted: A
 
   const use = services.liveUses.open(credential);
   exchange.end.after(() => use.done());
-  const context: RestContext = {
+  const context = new Context(exchange, use, {
     services,
     allowed,
     credential,
@@ -236,12 +237,42 @@ async function perform(door: Door, exchange: Exchange, input: Input, admitted: A
     path,
     page,
     headers: exchange.request.headers,
-    get signal() {
-      return AbortSignal.any([exchange.end.left, use.signal]);
-    },
     files: input.files,
-  };
+  });
   return { type: 'handler', reply: await route.handler(context), context };
+}
+
+/** A class, because a getter in an object literal is a new shape, and memory until a full collection, at every request. */
+class Context implements RestContext {
+  readonly services: Services;
+  readonly allowed: Allowed<Action>;
+  readonly credential: VerifiedCredential;
+  readonly actor: Actor;
+  readonly input: RestContext['input'];
+  readonly path: RestContext['path'];
+  readonly page: RestContext['page'];
+  readonly headers: RestContext['headers'];
+  readonly files: RestContext['files'];
+  readonly #exchange: Exchange;
+  readonly #use: LiveUse;
+
+  constructor(exchange: Exchange, use: LiveUse, fields: Omit<RestContext, 'signal'>) {
+    this.#exchange = exchange;
+    this.#use = use;
+    this.services = fields.services;
+    this.allowed = fields.allowed;
+    this.credential = fields.credential;
+    this.actor = fields.actor;
+    this.input = fields.input;
+    this.path = fields.path;
+    this.page = fields.page;
+    this.headers = fields.headers;
+    this.files = fields.files;
+  }
+
+  get signal(): AbortSignal {
+    return AbortSignal.any([this.#exchange.end.left, this.#use.signal]);
+  }
 }
 
 function movedUrl(services: Services, route: Route, path: Readonly<Record<string, string>>, id: number): string {

@@ -275,18 +275,55 @@ export function sshCases(transport: SshForge['transport']): void {
       assert.match(refused.out, /Deploy keys cannot be used to create personal access tokens/);
     });
 
-    it('ends what runs under a key when the key ends', async () => {
+    it('ends what runs under a key when the key ends: removed, disabled, expired, or its owner blocked', async () => {
       const { owner, id, path } = await place();
-      const { key, id: keyId } = await deployKey(id, owner.token, true);
-      const held = forge.hold(key, `git-upload-pack '${path}'`);
-      let out = '';
-      held.stderr?.on('data', (chunk) => (out += chunk));
-      await once(held.stdout!, 'data');
-      const ended = once(held, 'close');
-      await must('DELETE', `/projects/${id}/deploy_keys/${keyId}`, undefined, owner.token);
-      assert.equal((await ended)[0], 1, out);
-      assert.equal(out, frame('This SSH key was ended while it was in use.'));
-      assert.equal((await forge.ssh(key)).code, 255);
+      const { id: otherId } = await place();
+      const maker = await forge.person(`maker${++names}`);
+      for (const project of [id, otherId])
+        await must('POST', `/projects/${project}/members`, { user_id: maker.id, access_level: 40 });
+      const [removed, disabled, blocked] = [
+        await deployKey(id, owner.token, true),
+        await deployKey(id, maker.token, true),
+        await deployKey(id, maker.token, true),
+      ];
+      await must('POST', `/projects/${otherId}/deploy_keys/${disabled.id}/enable`, {}, maker.token);
+      const late = await forge.key();
+      const soon = new Date(Date.now() + 60_000).toISOString();
+      const { id: lateId } = await must(
+        'POST',
+        '/user/keys',
+        { title: 'late', key: late.line, expires_at: soon },
+        owner.token,
+      );
+      const { services } = forge.server;
+      const endings: [string, TestKey, () => Promise<unknown>][] = [
+        ['removed', removed.key, () => must('DELETE', `/projects/${id}/deploy_keys/${removed.id}`)],
+        ['disabled', disabled.key, () => must('DELETE', `/projects/${id}/deploy_keys/${disabled.id}`)],
+        [
+          'expired',
+          late,
+          () =>
+            services.db.tx((tx) =>
+              tx
+                .updateTable('credentials')
+                .set({ expires_at: services.clock.now() })
+                .where('id', '=', lateId)
+                .execute(),
+            ),
+        ],
+        ['blocked', blocked.key, () => must('POST', `/users/${maker.id}/block`)],
+      ];
+      for (const [how, key, end] of endings) {
+        const held = forge.hold(key, `git-upload-pack '${path}'`);
+        let out = '';
+        held.stderr?.on('data', (chunk) => (out += chunk));
+        await once(held.stdout!, 'data');
+        const ended = once(held, 'close');
+        await end();
+        assert.equal((await ended)[0], 1, `${how}: ${out}`);
+        assert.equal(out, frame('This SSH key was ended while it was in use.'), how);
+      }
+      assert.equal((await forge.ssh(removed.key)).code, 255);
     });
 
     it('tells of an expired key only with the command, and of a moved project with the push', async () => {

@@ -10,9 +10,12 @@ import { readArguments, runCommand } from './cli/commands.ts';
 import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.ts';
 import { watchLiveUses } from './credentials/live-use-watch.ts';
 import { REAP_PROJECTS } from './directory/end-places.ts';
+import { RESET_TASK } from './directory/mail-links.ts';
+import { passwordResetTask } from './directory/password-reset-task.ts';
 import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
 import { lfsAuthenticate } from './doors/http/lfs-authenticate.ts';
+import { registerMailLinkPages } from './doors/http/mail-link-pages.ts';
 import { registerUserKeys } from './doors/http/user-keys.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
@@ -25,7 +28,7 @@ import { type Clock, DAY, HOUR, SECOND } from './kernel/clock.ts';
 import type { Secret } from './kernel/secret.ts';
 import { EXPIRY_TASK, expiryTask } from './keys/expiry-task.ts';
 import { RETENTION_TASK, retentionTask } from './keys/retention-task.ts';
-import { createMailer, type Mailer, readMail } from './mail/smtp.ts';
+import { createMailer, type Mailer, openMail } from './mail/smtp.ts';
 import { openHouse, prepareDataFolder } from './open-house.ts';
 import { dropLfs } from './repositories/lfs-task.ts';
 import { MAINTENANCE_TASK } from './repositories/maintenance.ts';
@@ -140,7 +143,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const app = await createHttpServer(services, {
     tls: config.tls ? { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) } : undefined,
     trustedProxies: config.trustedProxies,
-    doors: [registerGitHttp, registerUserKeys],
+    doors: [registerGitHttp, registerUserKeys, registerMailLinkPages],
   });
   app.server.prependListener('request', (request) => {
     // Only a neighbour can be our proxy: a stranger's header says nothing.
@@ -188,6 +191,7 @@ function handlersOf(services: Services, mailer: Mailer | null): Record<string, T
       await services.repositories.delete(id);
       await dropLfs(services, id);
     }),
+    [RESET_TASK]: passwordResetTask(services),
     [BLOB_TASK]: blobTask(services, services.blobs),
     [MAINTENANCE_TASK]: maintenanceTask(services),
     [TRASH_TASK]: async () => {
@@ -195,7 +199,7 @@ function handlersOf(services: Services, mailer: Mailer | null): Record<string, T
       if (await isHeld(services.db.read, MAINTENANCE, services.clock.now())) return;
       await services.repositories.purgeTrash(services.clock.now() - TRASH_KEPT);
     },
-    ...(mailer && { mail: async (payload: unknown) => mailer.send(readMail(payload)) }),
+    ...(mailer && { mail: async (payload: unknown) => mailer.send(openMail(services.keys, payload)) }),
   };
 }
 

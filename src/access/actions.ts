@@ -58,6 +58,8 @@ export const actions = {
   'account:read': atInstance({ effect: 'read', kinds: 'people', scopes: READ_USER, instance: 'self' }),
   'account:update': atInstance({ effect: 'write', kinds: 'people', scopes: API, instance: 'self' }),
   'account:change_password': atInstance({ effect: 'write', kinds: 'session_only', scopes: API, instance: 'self' }),
+  // Whoever opens a link that was sent by mail, or asks for one: the link is the proof, so a session needs no CSRF token for it.
+  'account:recover': atInstance({ effect: 'read', kinds: 'browsers', scopes: 'any', instance: 'anyone' }),
   // What signing in writes belongs to the password, not to the one who asks: a session without CSRF proof may sign in anew.
   'session:open': atInstance({ effect: 'read', kinds: 'browsers', scopes: 'any', instance: 'anyone' }),
   'session:read': atInstance({ effect: 'read', kinds: 'session_only', scopes: 'any', instance: 'self' }),

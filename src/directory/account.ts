@@ -10,13 +10,15 @@ import { clearFailures, countFailure, lockedUntil } from '../identity/sign-in-st
 import { addEmail, findSecondaryEmail, removeEmail, type UserEmail } from '../identity/user-email-store.ts';
 import { updateUser } from '../identity/user-store.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../kernel/clock.ts';
-import { fail } from '../kernel/faults.ts';
+import { demandUnchanged, fail } from '../kernel/faults.ts';
 import { isEmail } from '../kernel/names.ts';
 import type { Secret } from '../kernel/secret.ts';
+import { Throttle } from '../kernel/throttle.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { House } from '../storage/house.ts';
 import { putAvatar, removeAvatar } from './avatar-store.ts';
 import { ofUser } from './entities.ts';
+import { sendLink } from './mail-links.ts';
 
 type Mine = Allowed<'account:update'>;
 
@@ -25,13 +27,29 @@ export function ownUser(allowed: { readonly credential: Actor['credential'] }): 
   return actingUser(allowed.credential) ?? fail({ code: 'forbidden', reason: null });
 }
 
-/** Adds an address, unconfirmed until somebody confirms it. 400 by field when it is none, or taken. */
+/** How often in a minute somebody may have a link sent to a new address. */
+const LINKS_A_MINUTE = 5;
+const throttles = new WeakMap<House['db'], Throttle>();
+
+function demandFewLinks(house: House, userId: number): void {
+  let throttle = throttles.get(house.db);
+  if (!throttle) {
+    throttle = new Throttle(house.clock, LINKS_A_MINUTE);
+    throttles.set(house.db, throttle);
+  }
+  const wait = throttle.take(String(userId));
+  if (wait !== null) fail({ code: 'too_many_requests', retryAfter: wait });
+}
+
+/** Adds an address, unconfirmed until the link in the mail that it gets is opened. 400 by field when it is none, or taken. */
 export async function addOwnEmail(house: House, actor: Actor, allowed: Mine, email: string): Promise<UserEmail> {
   const user = ownUser(allowed);
   if (!isEmail(email)) fail({ code: 'invalid_record', fields: { email: ['is invalid'] } });
+  demandFewLinks(house, user.id);
   return house.db.tx(async (tx) => {
     const added = await addEmail(tx, { userId: user.id, email, confirmedAt: null, now: house.clock.now() });
     if (!added) fail({ code: 'invalid_record', fields: { email: ['has already been taken'] } });
+    await sendLink(tx, house, user, added, 'confirm_email');
     await auditDeed(tx, house, actor, {
       action: 'account:update',
       ...ofUser(user),
@@ -41,11 +59,29 @@ export async function addOwnEmail(house: House, actor: Actor, allowed: Mine, ema
   });
 }
 
+/** Sends the link for one of the own unconfirmed addresses again; the link before is dead. 404 `Email` when there is none such. */
+export async function resendConfirmation(house: House, allowed: Mine, id: number): Promise<void> {
+  const user = ownUser(allowed);
+  const email = await findSecondaryEmail(house.db.read, user.id, id);
+  if (!email) fail({ code: 'not_found', thing: 'Email' });
+  if (email.confirmed_at !== null) fail({ code: 'bad_request', reason: 'Email was already confirmed' });
+  demandFewLinks(house, user.id);
+  if (!(await house.db.tx((tx) => sendLink(tx, house, user, email, 'confirm_email'))))
+    fail({ code: 'too_many_requests', retryAfter: MINUTE / SECOND });
+}
+
 /** Removes one of the own secondary addresses; 404 `Email` for any other id. */
-export async function removeOwnEmail(house: House, actor: Actor, allowed: Mine, id: number): Promise<void> {
+export async function removeOwnEmail(
+  house: House,
+  actor: Actor,
+  allowed: Mine,
+  id: number,
+  unchangedSince: number | null = null,
+): Promise<void> {
   const user = ownUser(allowed);
   await house.db.tx(async (tx) => {
     const email = await findSecondaryEmail(tx, user.id, id);
+    if (email) demandUnchanged(email.confirmed_at ?? email.created_at, unchangedSince);
     if (!email || !(await removeEmail(tx, user.id, email.email))) fail({ code: 'not_found', thing: 'Email' });
     await auditDeed(tx, house, actor, {
       action: 'account:update',

@@ -8,7 +8,7 @@ import { lockTrees, moveNamespace, personalNamespace, updateNamespace } from '..
 import { addUser } from '../identity/new-user.ts';
 import { hashPassword, passwordErrors } from '../identity/passwords.ts';
 import type { User } from '../identity/records.ts';
-import { addEmail, removeEmail } from '../identity/user-email-store.ts';
+import { addEmail, findEmail, removeEmail } from '../identity/user-email-store.ts';
 import { findUser, updateUser } from '../identity/user-store.ts';
 import { type Fault, fail } from '../kernel/faults.ts';
 import { isEmail, usernameErrors } from '../kernel/names.ts';
@@ -17,6 +17,7 @@ import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { clashIs } from './clash.ts';
 import { ofUser } from './entities.ts';
+import { sendLink } from './mail-links.ts';
 
 /** What an administrator may say of a user; absent means unchanged, or the default for a new one. */
 export interface UserWish {
@@ -24,6 +25,8 @@ export interface UserWish {
   readonly name?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: Secret | undefined;
+  /** only for a new one: he chooses his password with a link that he gets by mail */
+  readonly reset_password?: boolean | undefined;
   readonly admin?: boolean | undefined;
   readonly external?: boolean | undefined;
   readonly can_create_group?: boolean | undefined;
@@ -54,7 +57,8 @@ export function checkUserWish(wish: UserWish): void {
 }
 
 /**
- * Makes a user with his personal namespace. Without a password he cannot sign in until an administrator gives him one. An
+ * Makes a user with his personal namespace. With `reset_password` he gets a mail with a link, good for two days, that sets his
+ * password; without any he cannot sign in until he asks for such a link, or an administrator gives him one. An
  * external user may create neither groups nor projects unless the wish says so.
  */
 export async function createUser(
@@ -64,7 +68,7 @@ export async function createUser(
   wish: UserWish & { readonly email: string; readonly name: string; readonly username: string },
 ): Promise<User> {
   checkUserWish(wish);
-  const passwordDigest = wish.password ? await hashPassword(wish.password) : null;
+  const passwordDigest = wish.password && !wish.reset_password ? await hashPassword(wish.password) : null;
   return clashIs(TAKEN.username, () =>
     house.db.tx(async (tx) => {
       const added = await addUser(tx, house, {
@@ -83,6 +87,8 @@ export async function createUser(
       });
       if (!('user' in added)) fail(TAKEN[added.taken]);
       const { user } = added;
+      const email = wish.reset_password ? await findEmail(tx, user.email) : null;
+      if (email) await sendLink(tx, house, user, email, 'welcome');
       await auditDeed(tx, house, actor, {
         action: 'user:administer',
         ...ofUser(user),

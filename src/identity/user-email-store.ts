@@ -45,15 +45,22 @@ export async function addEmail(
   return row ?? null;
 }
 
-/** Confirms an address of a user. */
-export async function confirmEmail(tx: Tx, userId: number, email: string, now: number): Promise<void> {
-  await tx
+/** Confirms an address; null when it is confirmed already, or gone. */
+export async function confirmEmail(tx: Tx, id: number, now: number): Promise<UserEmail | null> {
+  const row = await tx
     .updateTable('user_emails')
     .set({ confirmed_at: now })
-    .where('user_id', '=', userId)
-    .where('email_lower', '=', email.toLowerCase())
+    .where('id', '=', id)
     .where('confirmed_at', 'is', null)
-    .execute();
+    .returningAll()
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** The row of an address in any letter case, whosever it is. */
+export async function findEmail(q: Queryable, email: string): Promise<UserEmail | null> {
+  const query = q.selectFrom('user_emails').selectAll().where('email_lower', '=', email.toLowerCase());
+  return (await query.executeTakeFirst()) ?? null;
 }
 
 /** Removes one address of a user; false when it was not his. */

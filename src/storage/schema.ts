@@ -16,6 +16,7 @@ export interface Schema {
   holds: HoldTable;
   users: UserTable;
   user_emails: UserEmailTable;
+  mail_links: MailLinkTable;
   password_locks: PasswordLockTable;
   namespaces: NamespaceTable;
   projects: ProjectTable;
@@ -180,6 +181,19 @@ export interface UserEmailTable {
   confirmed_at: number | null;
   created_at: number;
 }
+
+/** identity/: links sent by mail, by digest; used ones are gone. */
+export interface MailLinkTable {
+  id: Generated<number>;
+  purpose: MailLinkPurpose;
+  digest: string;
+  email_id: number;
+  created_at: number;
+  expires_at: number;
+}
+
+/** APPEND ONLY: stored. */
+export type MailLinkPurpose = 'confirm_email' | 'reset_password';
 
 /** directory/: pictures of users. `data` is base64. */
 export interface AvatarTable {

@@ -6,6 +6,7 @@ import { heart } from './0001-heart.ts';
 import { avatars } from './0002-avatars.ts';
 import { auditChain } from './0003-audit-chain.ts';
 import { blobs } from './0004-blobs.ts';
+import { mailLinks } from './0005-mail-links.ts';
 
 export interface Migration {
   readonly id: number;
@@ -13,4 +14,4 @@ export interface Migration {
   up(q: Kysely<Schema>, engine: 'sqlite' | 'postgres'): Promise<void>;
 }
 
-export const migrations: readonly Migration[] = [heart, avatars, auditChain, blobs];
+export const migrations: readonly Migration[] = [heart, avatars, auditChain, blobs, mailLinks];

@@ -10,6 +10,7 @@ import {
   ownUser,
   preferencesOf,
   removeOwnEmail,
+  resendConfirmation,
   statusOf,
 } from '../../../directory/account.ts';
 import { findAvatar } from '../../../directory/avatar-store.ts';
@@ -21,6 +22,7 @@ import { presentStatus } from '../present/status.ts';
 import { avatarUrl, presentEmail, presentUser } from '../present/user.ts';
 import { created, json, noContent, paged, type Route, route } from '../route.ts';
 import { boolean, file, none, nullable, object, oneOf, optional, text } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 
 const clearAfter = Object.keys(CLEAR_AFTER) as (keyof typeof CLEAR_AFTER)[];
 const statusParams = object({
@@ -73,7 +75,7 @@ export const routes: Route[] = [
     path: '/user/emails',
     action: 'account:update',
     params: object({ email: text('E-mail address', { notEmpty: true }) }),
-    summary: 'Adds an own address',
+    summary: 'Adds an own address, which gets a mail with a link that confirms it',
     async handler({ services, actor, allowed, input }) {
       return created(presentEmail(await addOwnEmail(services, actor, allowed, input.email)));
     },
@@ -84,8 +86,19 @@ export const routes: Route[] = [
     action: 'account:update',
     params: none,
     summary: 'Removes an own address',
-    async handler({ services, actor, allowed, path }) {
-      await removeOwnEmail(services, actor, allowed, emailId(path['email_id']!));
+    async handler({ services, actor, allowed, path, headers }) {
+      await removeOwnEmail(services, actor, allowed, emailId(path['email_id']!), unchangedSince(headers));
+      return noContent();
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/user/emails/:email_id/resend_confirmation',
+    action: 'account:update',
+    params: none,
+    summary: 'Sends the link that confirms an own address again',
+    async handler({ services, allowed, path }) {
+      await resendConfirmation(services, allowed, emailId(path['email_id']!));
       return noContent();
     },
   }),

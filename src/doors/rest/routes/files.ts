@@ -9,6 +9,7 @@ import { lastCommitOf } from '../../../repositories/commits.ts';
 import { MOST_POINTER_BYTES, openPointed } from '../../../repositories/lfs-pointer.ts';
 import type { ObjectId } from '../../../repositories/ref-names.ts';
 import { type FileContent, findFile, openBlob, readFile } from '../../../repositories/trees.ts';
+import { slotKey } from '../../http/pace.ts';
 import type { Services } from '../../services.ts';
 import { type Code, type CodeContext, codeRoute, commitOf, MAY_NOT_PUSH, sentence, signatureOf } from '../code.ts';
 import { presentBlame } from '../present/commit.ts';
@@ -174,7 +175,8 @@ export const routes: Route[] = [
       const commitId = await commitOf(context, opened, input.ref);
       const file = await findFile(repositories, opened.id, commitId, path['file_path']!);
       const last = await lastCommitOf(repositories, opened.id, commitId, file.path);
-      const blob = await openBlob(repositories, opened.id, file.id, { signal });
+      const key = slotKey(context.credential, context.actor.ip);
+      const blob = await openBlob(repositories, opened.id, file.id, { signal, key });
       const { size, stream } = input.lfs ? await behindPointer(context.services, context.allowed, blob) : blob;
       const meta = {
         ...metaOf({ ...file, content: Buffer.alloc(0), commitId, lastCommitId: last ?? commitId }, input.ref),

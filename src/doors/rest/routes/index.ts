@@ -20,6 +20,7 @@ import { routes as personalTokens } from './personal-tokens.ts';
 import { routes as projectMoves } from './project-moves.ts';
 import { routes as projects } from './projects.ts';
 import { routes as protectedRefs } from './protected-refs.ts';
+import { routes as recovery } from './recovery.ts';
 import { routes as repository } from './repository.ts';
 import { routes as resourceTokens } from './resource-tokens.ts';
 import { routes as serviceAccounts } from './service-accounts.ts';
@@ -28,6 +29,7 @@ import { routes as settings } from './settings.ts';
 import { routes as shares } from './shares.ts';
 import { routes as statistics } from './statistics.ts';
 import { routes as tags } from './tags.ts';
+import { routes as userEmails } from './user-emails.ts';
 import { routes as userKeys } from './user-keys.ts';
 import { routes as userTokens } from './user-tokens.ts';
 import { routes as users } from './users.ts';
@@ -51,7 +53,9 @@ const areas: readonly Route[] = [
   ...userTokens,
   ...session,
   ...users,
+  ...userEmails,
   ...account,
+  ...recovery,
   ...projects,
   ...projectMoves,
   ...groups,

@@ -8,6 +8,7 @@ import { RepositoryError } from '../../../repositories/errors.ts';
 import { type ObjectId, parseObjectId } from '../../../repositories/ref-names.ts';
 import { resolve } from '../../../repositories/refs.ts';
 import { listTree, openBlob, readBlob } from '../../../repositories/trees.ts';
+import { slotKey } from '../../http/pace.ts';
 import { codeRoute, commitOf, sentence } from '../code.ts';
 import { presentCommit, presentDiff } from '../present/commit.ts';
 import { json, paged, type Route } from '../route.ts';
@@ -89,6 +90,7 @@ export const routes: Route[] = [
           folder: name,
           path: within,
           signal,
+          key: slotKey(context.credential, context.actor.ip),
         });
         return {
           type: 'stream',
@@ -121,8 +123,9 @@ export const routes: Route[] = [
     action: 'file:read',
     params: none,
     summary: "A blob's bytes",
-    handler: async ({ services, path, signal }, { id }) => {
-      const { size, stream } = await openBlob(services.repositories, id, blobId(path['sha']), { signal }).catch(noBlob);
+    handler: async ({ services, path, signal, credential, actor }, { id }) => {
+      const options = { signal, key: slotKey(credential, actor.ip) };
+      const { size, stream } = await openBlob(services.repositories, id, blobId(path['sha']), options).catch(noBlob);
       const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(size) };
       return { type: 'stream', status: 200, body: stream, headers };
     },

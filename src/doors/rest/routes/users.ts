@@ -23,8 +23,6 @@ import { projectFilter, projectFilterParams, projectPage } from './project-param
 
 const userParams = {
   password: optional(text('Password')),
-  reset_password: optional(boolean('Leave the password unset')),
-  force_random_password: optional(boolean('Give a password that nobody knows')),
   admin: optional(boolean('Administrator')),
   external: optional(boolean('External: sees no internal projects')),
   can_create_group: optional(boolean('May create groups')),
@@ -165,6 +163,8 @@ export const routes: Route[] = [
       email: text('E-mail address', { notEmpty: true }),
       name: text('Name'),
       username: text('User name'),
+      reset_password: optional(boolean('Send a mail with a link that sets the password')),
+      force_random_password: optional(boolean('Give a password that nobody knows')),
       ...userParams,
     }),
     summary: 'Makes a user',

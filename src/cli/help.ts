@@ -155,7 +155,13 @@ export const COMMANDS: readonly CommandHelp[] = [
     name: 'doctor',
     usage: 'doctor [--fsck]',
     says: 'look whether all is in order; exit code 1 when it is not',
-    options: { fsck: { takes: null, says: 'let git look into every repository, which takes time' }, ...JSON_OPTION },
+    options: {
+      fsck: {
+        takes: null,
+        says: 'let git look into every repository and compare every blob with its digest, which takes time',
+      },
+      ...JSON_OPTION,
+    },
   },
   {
     name: 'backup',

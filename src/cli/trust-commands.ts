@@ -98,8 +98,8 @@ async function backupCommand(config: Config, words: readonly string[], options: 
   const manifest = await withHouse(config, (services) => backup(services, config, { target, withKeys }));
   const bytes = manifest.files.reduce((sum, file) => sum + file.size, 0);
   const keys = withKeys
-    ? 'It HOLDS THE INSTANCE KEYS: whoever has this folder can forge every token digest and open every sealed secret. Keep it like a password.'
-    : `It holds no instance keys: without the folder ${config.keys} no token of this instance will ever work again. Keep that one elsewhere.`;
+    ? 'It HOLDS THE INSTANCE KEYS and the SSH host keys: whoever has this folder can make tokens valid that he wrote himself, open every sealed secret and pose as this server. Keep it like a password.'
+    : `It holds no instance keys and no SSH host keys: without the folder ${config.keys} no token of this instance will ever work again, and SSH clients will warn of a changed host. Keep a copy of that folder elsewhere.`;
   return {
     exit: EXIT.ok,
     data: {

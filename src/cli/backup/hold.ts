@@ -79,11 +79,13 @@ function machineName(): string | null {
   }
 }
 
-/** When a process began, in ticks since the boot; null: it is not there, or may not be looked at. */
+/** When a process began, in ticks since the boot, or `gone` when it has ended; null: the system does not tell. */
 function startOf(pid: number): string | null {
   try {
     // The name of the program stands in brackets and may hold anything; behind it every field is one word.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[19] ?? null;
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+    // One that nobody waited for keeps its number; in a container that may be for ever.
+    return /^[ZXx]$/.test(fields[0]!) ? 'gone' : (fields[19] ?? null);
   } catch {
     return null;
   }

@@ -11,7 +11,7 @@ import type { Git } from '../../src/repositories/git.ts';
 import { gitEnvironment } from '../../src/repositories/git-environment.ts';
 import { createRepositories } from '../../src/repositories/repository-files.ts';
 import { advertise } from '../../src/repositories/serve.ts';
-import { commitFiles, openRoom, openWire, type Room } from './harness.ts';
+import { commitFiles, openRoom, openWire, type Room, type Wire } from './harness.ts';
 
 /** A little longer than the times of files need to be told apart. */
 const SETTLE = 2200;
@@ -65,10 +65,14 @@ test('git is asked once while nothing changes, and its own bytes are given', asy
   assert.equal(asked() - before, 2);
 });
 
-const changes: Record<string, (room: Room, id: number, context: TestContext) => Promise<unknown>> = {
+const changes: Record<string, (room: Room, id: number, wire: Wire) => Promise<unknown>> = {
   'a commit over REST': (room, id) => commitFiles(room, id, 'main', { c: '3' }),
-  'a push': async (room, id, context) => {
-    const wire = await openWire(context, room);
+  'a push in one conversation, as over SSH': async (room, id, { client }) => {
+    await client(room.folder, 'clone', room.repositories.path(id), 'direct');
+    const pushed = await client(join(room.folder, 'direct'), 'push', 'origin', 'HEAD~1:refs/heads/older');
+    assert.equal(pushed.code, 0, pushed.text);
+  },
+  'a push over HTTP': async (room, id, wire) => {
     await wire.client(room.folder, 'clone', wire.url(id), 'work');
     const work = join(room.folder, 'work');
     await wire.client(work, 'commit', '--allow-empty', '-m', 'mine');
@@ -101,6 +105,7 @@ const changes: Record<string, (room: Room, id: number, context: TestContext) => 
 
 test('the very next answer tells of every change', async (context) => {
   const { room, asked } = await countingRoom(context);
+  const wire = await openWire(context, room);
   const all = Object.entries(changes).map(([name, change], index) => ({ name, change, id: index + 1 }));
   for (const { id } of all) await twoBranches(room, id);
   await sleep(SETTLE);
@@ -110,7 +115,7 @@ test('the very next answer tells of every change', async (context) => {
   for (const { id } of all) assert.equal(await told(room, id), before.get(id));
   assert.equal(asked(), kept, 'all of it is remembered');
   for (const { id, name, change } of all) {
-    await change(room, id, context);
+    await change(room, id, wire);
     const now = await told(room, id);
     assert.equal(now, await truth(room, id), name);
     assert.notEqual(now, before.get(id), name);

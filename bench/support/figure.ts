@@ -1,7 +1,7 @@
 // What a measurement hands back, and the few sums that all of them do. It measures nothing by itself.
 
 export interface Figure {
-  /** the letter under which it is kept, `a` to `h` */
+  /** the letter under which it is kept, `a` to `i` */
   readonly letter: string;
   readonly title: string;
   readonly goal: string;

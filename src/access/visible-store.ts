@@ -15,10 +15,17 @@ export type Condition = RawBuilder<boolean>;
 
 const ALWAYS: Condition = sql<boolean>`1 = 1`;
 const NEVER: Condition = sql<boolean>`1 = 0`;
-const any = (parts: readonly Condition[]): Condition =>
-  parts.length === 0 ? NEVER : sql<boolean>`(${sql.join(parts, sql` or `)})`;
-const all = (parts: readonly Condition[]): Condition =>
-  parts.length === 0 ? ALWAYS : sql<boolean>`(${sql.join(parts, sql` and `)})`;
+/** What is always or never so is left out: a database would ask the other ways first, row by row. */
+const any = (ways: readonly Condition[]): Condition => {
+  const parts = ways.filter((way) => way !== NEVER);
+  if (parts.includes(ALWAYS)) return ALWAYS;
+  return parts.length === 0 ? NEVER : sql<boolean>`(${sql.join(parts, sql` or `)})`;
+};
+const all = (conditions: readonly Condition[]): Condition => {
+  const parts = conditions.filter((condition) => condition !== ALWAYS);
+  if (parts.includes(NEVER)) return NEVER;
+  return parts.length === 0 ? ALWAYS : sql<boolean>`(${sql.join(parts, sql` and `)})`;
+};
 
 /** Projects at which the action would be allowed. Aliases: `p` for projects, `n` for the namespace of the project. */
 export function visibleProjects(
@@ -136,41 +143,60 @@ const alive = (alias: 'm' | 's', today: string): Condition =>
     ? sql<boolean>`(m.expires_at is null or m.expires_at > ${today})`
     : sql<boolean>`(s.expires_at is null or s.expires_at > ${today})`;
 
+// What somebody holds is asked from his side: his memberships, then down the tree. Such a set is made once a list and found by
+// index, where a question for each row of the list would be answered a hundred thousand times.
+
 function heldAtProject(credential: VerifiedCredential, today: string, levels: readonly number[]): Condition {
   const user = actingUser(credential);
   if (!user || levels.length === 0) return NEVER;
   const ways: Condition[] = [
-    sql<boolean>`exists (select 1 from members m where m.user_id = ${user.id} and m.project_id = p.id
+    sql<boolean>`p.id in (select m.project_id from members m where m.user_id = ${user.id} and m.project_id is not null
       and m.access_level in (${sql.join(levels)}) and ${alive('m', today)})`,
-    heldAtNamespace(credential, today, levels),
+    heldAtNamespace(credential, today, levels, sql`p.namespace_id`),
   ];
   if (!isTokenBot(user))
-    ways.push(sql<boolean>`exists (select 1 from shares s where s.project_id = p.id
-      and s.access_level in (${sql.join(levels)}) and ${alive('s', today)} and ${invited(user.id, today, levels)})`);
+    ways.push(sql<boolean>`p.id in (with recursive ${ownGroups(user.id, today, levels)}
+      select s.project_id from own join namespaces g on g.id = own.id join shares s on s.group_id = own.id
+      where g.deleted_at is null and s.project_id is not null and s.access_level in (${sql.join(levels)})
+      and ${alive('s', today)})`);
   return any(ways);
 }
 
-function heldAtNamespace(credential: VerifiedCredential, today: string, levels: readonly number[]): Condition {
+function heldAtNamespace(
+  credential: VerifiedCredential,
+  today: string,
+  levels: readonly number[],
+  column = sql`n.id`,
+): Condition {
   const user = actingUser(credential);
   if (!user || levels.length === 0) return NEVER;
+  const own = ownGroups(user.id, today, levels);
   const ways: Condition[] = [
-    sql<boolean>`exists (select 1 from members m join namespaces a on a.id = m.namespace_id
-      where m.user_id = ${user.id} and n.lineage like a.lineage || '%'
-      and m.access_level in (${sql.join(levels)}) and ${alive('m', today)})`,
+    isTokenBot(user)
+      ? sql<boolean>`${column} in (with recursive ${own} select id from own)`
+      : sql<boolean>`${column} in (with recursive ${own}, ${sharedGroups(today, levels)}
+          select id from own union select id from shared)`,
   ];
-  if (levels.includes(50)) ways.push(sql<boolean>`(n.owner_user_id is not null and n.owner_user_id = ${user.id})`);
-  if (!isTokenBot(user))
-    ways.push(sql<boolean>`exists (select 1 from shares s join namespaces a on a.id = s.namespace_id
-      where n.lineage like a.lineage || '%' and s.access_level in (${sql.join(levels)}) and ${alive('s', today)}
-      and ${invited(user.id, today, levels)})`);
+  if (levels.includes(50))
+    ways.push(sql<boolean>`${column} in (select id from namespaces where owner_user_id = ${user.id})`);
   return any(ways);
 }
 
-/** The user holds one of the levels in the invited group of share `s`, inherited ones included. */
-function invited(userId: number, today: string, levels: readonly number[]): Condition {
-  return sql<boolean>`exists (select 1 from namespaces g join namespaces ga on g.lineage like ga.lineage || '%'
-    join members m on m.namespace_id = ga.id where g.id = s.group_id and g.deleted_at is null
-    and m.user_id = ${userId} and m.access_level in (${sql.join(levels)}) and ${alive('m', today)})`;
+/** The table `own`: the groups in which the user holds one of the levels, and all below them. */
+function ownGroups(userId: number, today: string, levels: readonly number[]): RawBuilder<unknown> {
+  return sql`own(id) as (
+    select m.namespace_id from members m where m.user_id = ${userId} and m.namespace_id is not null
+      and m.access_level in (${sql.join(levels)}) and ${alive('m', today)}
+    union select x.id from own join namespaces x on x.parent_id = own.id)`;
+}
+
+/** The table `shared`: the groups that are shared with one of `own`, and all below them. */
+function sharedGroups(today: string, levels: readonly number[]): RawBuilder<unknown> {
+  return sql`shared(id) as (
+    select s.namespace_id from own join namespaces g on g.id = own.id join shares s on s.group_id = own.id
+      where g.deleted_at is null and s.namespace_id is not null and s.access_level in (${sql.join(levels)})
+      and ${alive('s', today)}
+    union select x.id from shared join namespaces x on x.parent_id = shared.id)`;
 }
 
 function memberBelow(userId: number, today: string): Condition {

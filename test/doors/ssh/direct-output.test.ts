@@ -4,13 +4,17 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, Socket } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { after, before, describe, it, mock } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { DirectOutputs } from '../../../src/doors/ssh/direct-output.ts';
 import { FRAME, FrameReader, type Opening, STREAM_MARK, writeFrame } from '../../../src/doors/ssh/frames.ts';
+import { relaySession } from '../../../src/doors/ssh/relay.ts';
 import { openSshForge, type SshForge, type TestKey } from '../../support/ssh.ts';
 
 describe('standard output on a connection of its own', () => {
@@ -112,6 +116,71 @@ describe('standard output on a connection of its own', () => {
       await pause(25);
     }
     assert.equal(forge.server.services.liveUses.size, 0);
+  });
+});
+
+describe('the transport', () => {
+  it('tells the server that its client still takes something, and leaves a client that takes nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'keyward-relay-'));
+    const path = join(folder, 'socket');
+    const outputs: Socket[] = [];
+    const said: string[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      const reader = new FrameReader();
+      let marked = false;
+      socket.on('data', (chunk: Buffer) => {
+        if (marked && chunk.equals(Buffer.of(FRAME.STDIN, 0, 0, 0, 0))) return void said.push('alive');
+        const opening = [...reader.read(marked ? chunk : chunk.subarray(1))].find(({ type }) => type === FRAME.OPEN);
+        marked = true;
+        if (!opening) return;
+        if (JSON.parse(opening.data.toString()).ask === 'output') return void outputs.push(socket);
+        writeFrame(socket, FRAME.DIRECT, JSON.stringify({ ticket: 'any' }));
+      });
+    });
+    await new Promise<void>((done) => server.listen(path, done));
+    const until = async (there: () => boolean) => {
+      for (let tries = 0; !there(); tries += 1) {
+        assert.ok(tries < 400, 'it does not happen');
+        await pause(10);
+      }
+    };
+    mock.timers.enable({ apis: ['setInterval'] });
+    const left = new AbortController();
+    try {
+      let taken = 0;
+      const opening = { ask: 'session', fingerprint: 'x', ip: null, command: null, protocol: null } as const;
+      const ended = relaySession(
+        path,
+        { ...opening, transport: 'ssh2' },
+        {
+          stdin: new PassThrough(),
+          left: left.signal,
+          stdout(data) {
+            taken += data.length;
+            return null;
+          },
+          stderr: () => null,
+        },
+      );
+      await until(() => outputs.length === 1);
+      outputs[0]!.write('some bytes');
+      await until(() => taken === 10);
+      mock.timers.tick(60_000);
+      await until(() => said.length === 1);
+      const closed = once(outputs[0]!, 'close');
+      outputs[0]!.resume();
+      mock.timers.tick(600_000);
+      await closed;
+      assert.deepEqual(said, ['alive'], 'what does not move is not told of');
+      left.abort();
+      assert.equal(await ended, null);
+    } finally {
+      mock.timers.reset();
+      left.abort();
+      server.close();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 

@@ -74,7 +74,20 @@ export interface Git {
   spawn(args: readonly string[], options?: GitSpawnOptions): Promise<GitChild>;
   /** Running children by lane; for metrics and tests. */
   readonly running: () => Readonly<Record<Lane, number>>;
+  /** How many streams wait for a slot. */
+  readonly waiting: () => number;
+  /** What a client that holds a stream's slot must move while others wait for one. */
+  readonly patience: Patience;
 }
+
+/** So many bytes in so many milliseconds. */
+export interface Patience {
+  readonly window: number;
+  readonly least: number;
+}
+
+/** About a kilobyte a second: slower than any line on which people clone. */
+const PATIENCE: Patience = { window: 60_000, least: 64 * 1024 };
 
 export interface GitOptions {
   /** The git program; default `git` from PATH. */
@@ -83,6 +96,8 @@ export interface GitOptions {
   readonly slots?: number;
   /** Waiters a lane holds before GitBusy; default 64. */
   readonly queue?: number;
+  /** Default: 64 KiB a minute. */
+  readonly patience?: Patience;
   /** Told about children that failed unexpectedly. Receives no secrets: git never sees any. */
   readonly log?: (event: { command: string; code: number; stderr: string }) => void;
 }
@@ -205,6 +220,8 @@ export function createGit(options: GitOptions = {}): Git {
       return result.stdout;
     },
     spawn: (args, options = {}) => start(args, options.lane ?? 'stream', options),
+    patience: options.patience ?? PATIENCE,
+    waiting: () => lanes.stream.waiting,
     running: () => ({
       stream: lanes.stream.inUse,
       short: lanes.short.inUse,

@@ -11,6 +11,7 @@ import { GitBusy } from '../../repositories/git.ts';
 import { movedNotice, servePush } from '../../repositories/push-flow.ts';
 import { advertise, uploadPack } from '../../repositories/serve.ts';
 import { createForPush, emptyRefs, line, mayCreate, unfitName } from '../http/create-on-push.ts';
+import { keepPace, slotKey } from '../http/pace.ts';
 import { peek } from '../http/peek.ts';
 import type { Services } from '../services.ts';
 import { type Entry, enter } from './entry.ts';
@@ -108,9 +109,9 @@ async function live(
   work: (signal: AbortSignal, key: string) => Promise<void>,
 ): Promise<void> {
   const use = services.liveUses.open(entry.credential);
-  const { id } = entry.credential;
+  keepPace(services, exchange.request, exchange.response, exchange.ip);
   try {
-    await work(AbortSignal.any([use.signal, exchange.left]), id === null ? `address ${exchange.ip}` : `key ${id}`);
+    await work(AbortSignal.any([use.signal, exchange.left]), slotKey(entry.credential, exchange.ip));
   } finally {
     use.done();
   }

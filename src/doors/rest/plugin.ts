@@ -4,6 +4,7 @@ import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failureLimitOf } from '../../credentials/failure-limit.ts';
 import { MINUTE } from '../../kernel/clock.ts';
+import { keepPace } from '../http/pace.ts';
 import { splitUrl } from '../http/raw-path.ts';
 import type { Services } from '../services.ts';
 import { type Dispatched, type Door, dispatch, type Exchange } from './dispatch.ts';
@@ -165,6 +166,7 @@ function sendStream(
     body.destroy();
     return reply.send();
   }
+  keepPace(door.services, reply.request.raw, reply.raw, exchange.ip);
   const { signal } = context;
   const stop = (): void => void body.destroy(new Error('ended'));
   if (signal.aborted) stop();

@@ -23,7 +23,7 @@ import type { Services } from '../../../src/doors/services.ts';
 import type { Namespace, Project, User } from '../../../src/identity/records.ts';
 import { systemClock } from '../../../src/kernel/clock.ts';
 import { prepareCommit } from '../../../src/repositories/commit-actions.ts';
-import { createGit } from '../../../src/repositories/git.ts';
+import { createGit, type GitOptions } from '../../../src/repositories/git.ts';
 import { publish } from '../../../src/repositories/prepared.ts';
 import { createRepositories } from '../../../src/repositories/repository-files.ts';
 import { openBlobs } from '../../../src/storage/blobs.ts';
@@ -71,11 +71,11 @@ const routes = [...branches, ...commits, ...files, ...protectedRefs, ...reposito
 const WHO = { name: 'Ada', email: 'ada@example.com', time: 1_700_000_000_000 };
 
 /** Opens one, on `database` or on a SQLite file of its own. */
-export async function openForge(database?: Database): Promise<Forge> {
+export async function openForge(database?: Database, options: GitOptions = {}): Promise<Forge> {
   const folder = await mkdtemp(join(tmpdir(), 'keyward-forge-'));
   const db = database ?? (await openDatabase({ url: `sqlite:${join(folder, 'keyward.db')}`, clock: systemClock }));
   const world = makeWorld(db);
-  const git = createGit();
+  const git = createGit(options);
   const repositories = createRepositories({ root: join(folder, 'repositories'), git });
   const services: Services = {
     ...world.house,

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { HEAD_FILE, startSealer } from './audit/sealer.ts';
-import { readArguments, runCommand } from './cli/commands.ts';
 import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.ts';
 import { watchLiveUses } from './credentials/live-use-watch.ts';
 import { REAP_PROJECTS } from './directory/end-places.ts';
@@ -119,7 +118,10 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const generatedPassword = await prepareFirstStart(services, config);
   answerHooks(local, services);
   answerSessions(local, services, { lfsAuthenticate });
-  local.answer('cli', ({ command, args }) => runCommand(services, String(command), readArguments(args)));
+  local.answer('cli', async ({ command, args }) => {
+    const { readArguments, runCommand } = await import('./cli/commands.ts');
+    return runCommand(services, String(command), readArguments(args));
+  });
   let forwardedSeen = false;
   local.answer('doctor', async () => ({ forwardedSeen }));
   await reconcilePushes(services);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { compileCacheVariable } from '../kernel/compile-cache.ts';
 import { Advertisements, MOST_OF_ONE } from './advertisements.ts';
 import { RepositoryError } from './errors.ts';
 import { type GitChild, GitFailed, type GitSpawnOptions } from './git.ts';
@@ -168,6 +169,8 @@ export async function receivePack(
   const env = {
     ...request.environment,
     ...protocolEnvironment('receive-pack', parseGitProtocol(request.protocol)),
+    // The hook starts in half the time when it need not be compiled.
+    ...compileCacheVariable(),
     KEYWARD_NODE: process.execPath,
     KEYWARD_HOOK: join(HOOKS, 'pre-receive.ts'),
     KEYWARD_SOCKET: request.hookSocket,

@@ -8,6 +8,7 @@ import { FaultError } from '../../kernel/faults.ts';
 import { RepositoryError } from '../../repositories/errors.ts';
 import { type Oid, openLfsObject, storeLfsObject } from '../../repositories/lfs-objects.ts';
 import { BlobMismatch } from '../../storage/blobs.ts';
+import { diskTrouble } from '../../storage/errors.ts';
 import type { Services } from '../services.ts';
 import { badGzip, type Exchange, isBadGzip } from './exchange.ts';
 import { answerBatch } from './lfs-batch.ts';
@@ -138,10 +139,12 @@ function replyTo(services: Services, error: unknown): LfsReply | GitReply | null
   if (error instanceof FaultError) return faultReply(services, error);
   if (!(error instanceof Error)) return null;
   if (isBadGzip(error)) return lfsReply(400, badGzip.body);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    services.log.error({ err: error }, 'no room for an LFS object');
-    return lfsReply(507, 'There is no room left on the server.');
+  const trouble = diskTrouble(error);
+  if (trouble !== null) {
+    services.log.error({ err: error }, 'the disk does not take an LFS object');
+    return trouble === 'full'
+      ? lfsReply(507, 'There is no room left on the server.')
+      : lfsReply(500, 'The server could not write to its disk.');
   }
   // An abort that is not the client's own comes from the end of its key.
   return error.name === 'AbortError' ? accessDenied(services.url) : null;

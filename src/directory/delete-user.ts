@@ -39,7 +39,8 @@ export async function deleteUser(
     const ids = [...doomed, ...(own ? [own.id] : [])];
     await lockTrees(tx, ids);
     for (const id of ids) await deleteNamespace(tx, house, id);
-    await deleteBot(tx, house, userId);
+    // Another request may have deleted him since he was read; all of this is undone then.
+    if (!(await deleteBot(tx, house, userId))) fail({ code: 'not_found', thing: 'User' });
     await auditDeed(tx, house, actor, {
       action: 'user:administer',
       ...ofUser(user),

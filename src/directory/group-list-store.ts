@@ -4,6 +4,7 @@ import type { Condition } from '../access/visible-store.ts';
 import type { Group, Namespace } from '../identity/records.ts';
 import { contains } from '../identity/search-store.ts';
 import type { Queryable } from '../storage/database.ts';
+import { pageOf } from '../storage/page-store.ts';
 import type { Visibility } from '../storage/schema.ts';
 
 export const GROUP_ORDERS = ['name', 'path', 'id'] as const;
@@ -45,16 +46,13 @@ export async function listGroups(
   if (filter.skip && filter.skip.length > 0) query = query.where('n.id', 'not in', filter.skip);
   if (filter.parentId !== undefined) query = query.where('n.parent_id', '=', filter.parentId);
   if (filter.below !== undefined) query = query.where('n.lineage', 'like', `${filter.below}_%`);
-  const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   const sort = filter.sort ?? 'asc';
-  const items = await query
+  const ordered = query
     .selectAll('n')
     .orderBy(`n.${filter.order_by ?? 'name'}`, sort)
-    .orderBy('n.id', sort)
-    .offset(page.offset)
-    .limit(page.perPage)
-    .execute();
-  return { items, total: Number(total) };
+    .orderBy('n.id', sort);
+  const { rows, total } = await pageOf(q, query, ordered, page);
+  return { items: rows, total };
 }
 
 /** Of these groups, the ids for which the condition holds. */
@@ -90,9 +88,8 @@ export async function listNamespaces(
     );
   if (search !== undefined && search !== '')
     query = query.where((eb) => eb.or([contains(eb.ref('n.name'), search), contains(eb.ref('n.full_path'), search)]));
-  const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
-  const items = await query.selectAll('n').orderBy('n.id').offset(page.offset).limit(page.perPage).execute();
-  return { items, total: Number(total) };
+  const { rows, total } = await pageOf(q, query, query.selectAll('n').orderBy('n.id'), page);
+  return { items: rows, total };
 }
 
 /** What keeps a group from being made less visible: the kind of child that is more visible than `ranks` allows. */

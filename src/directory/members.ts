@@ -18,7 +18,7 @@ import { isTokenBot, type Member, type User } from '../identity/records.ts';
 import { MINIMAL, OWNER, roleName } from '../identity/roles.ts';
 import { findUser } from '../identity/user-store.ts';
 import { isoDate } from '../kernel/clock.ts';
-import { fail } from '../kernel/faults.ts';
+import { demandUnchanged, fail } from '../kernel/faults.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { ofGroup, ofProject } from './entities.ts';
@@ -117,14 +117,14 @@ export async function changeMember(
 
 /**
  * Ends a direct membership, and unless `keepBelow` those of the same user in everything below a group. With a proof of leaving
- * it is one's own.
+ * it is one's own. 412 when it was given after `unchangedSince` (milliseconds; null to not ask).
  */
 export async function removeMember(
   house: House,
   actor: Actor,
   allowed: Removing,
   userId: number,
-  keepBelow = false,
+  options: { readonly keepBelow?: boolean; readonly unchangedSince?: number | null } = {},
 ): Promise<void> {
   const leaving = allowed.action === 'project_members:leave' || allowed.action === 'group_members:leave';
   if (leaving && actingUser(actor.credential)?.id !== userId) fail(FORBIDDEN);
@@ -132,9 +132,10 @@ export async function removeMember(
   const place = memberPlaceOf(allowed.place);
   await house.db.tx(async (tx) => {
     const { member, user } = await existing(tx, leaving ? null : allowed, place, userId, today);
+    demandUnchanged(member.created_at, options.unchangedSince ?? null);
     await keepAnOwner(tx, place, member);
     if (!(await deleteMember(tx, member.id))) fail(NO_MEMBER);
-    if (place.type === 'group' && !keepBelow) await deleteMembersBelow(tx, place.namespace.lineage, userId);
+    if (place.type === 'group' && !options.keepBelow) await deleteMembersBelow(tx, place.namespace.lineage, userId);
     await record(tx, house, actor, allowed, user, leaving ? 'Left' : 'Removed a member', {
       access_level: member.access_level,
     });

@@ -4,6 +4,7 @@ import type { Condition } from '../access/visible-store.ts';
 import type { Project } from '../identity/records.ts';
 import { contains } from '../identity/search-store.ts';
 import type { Queryable } from '../storage/database.ts';
+import { pageOf } from '../storage/page-store.ts';
 import type { Visibility } from '../storage/schema.ts';
 
 export const PROJECT_ORDERS = ['id', 'name', 'path', 'created_at', 'updated_at', 'last_activity_at'] as const;
@@ -91,16 +92,13 @@ export async function listProjects(
   page: { readonly offset: number; readonly perPage: number },
 ): Promise<{ items: Project[]; total: number }> {
   const query = matching(q, visible, filter);
-  const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   const sort = filter.sort ?? 'desc';
-  const items = await query
+  const ordered = query
     .selectAll('p')
     .orderBy(`p.${filter.order_by ?? 'created_at'}`, sort)
-    .orderBy('p.id', sort)
-    .offset(page.offset)
-    .limit(page.perPage)
-    .execute();
-  return { items, total: Number(total) };
+    .orderBy('p.id', sort);
+  const { rows, total } = await pageOf(q, query, ordered, page);
+  return { items: rows, total };
 }
 
 /** Of these projects, the ids for which the condition holds. */

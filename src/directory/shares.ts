@@ -5,7 +5,7 @@ import { type Actor, auditDeed } from '../credentials/actor.ts';
 import { lineageIds, type Share } from '../identity/records.ts';
 import { deleteShare, insertShare } from '../identity/share-store.ts';
 import { isoDate } from '../kernel/clock.ts';
-import { fail } from '../kernel/faults.ts';
+import { demandUnchanged, fail } from '../kernel/faults.ts';
 import type { House } from '../storage/house.ts';
 import { ofGroup, ofProject } from './entities.ts';
 
@@ -63,11 +63,20 @@ export async function share(
   });
 }
 
-/** Takes an invitation back; 404 when there is none. */
-export async function unshare(house: House, actor: Actor, allowed: Sharing, groupId: number): Promise<void> {
+/** Takes an invitation back; 404 when there is none, 412 when it was made after `unchangedSince` (milliseconds; null to not ask). */
+export async function unshare(
+  house: House,
+  actor: Actor,
+  allowed: Sharing,
+  groupId: number,
+  unchangedSince: number | null = null,
+): Promise<void> {
   const { entity, at } = target(allowed);
   await house.db.tx(async (tx) => {
-    if (!(await deleteShare(tx, at, groupId))) fail({ code: 'not_found', thing: 'Group Link' });
+    const gone = await deleteShare(tx, at, groupId);
+    if (!gone) fail({ code: 'not_found', thing: 'Group Link' });
+    // The transaction is given up, and the invitation stays.
+    demandUnchanged(gone.created_at, unchangedSince);
     await auditDeed(tx, house, actor, {
       action: allowed.action,
       ...entity,

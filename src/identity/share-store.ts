@@ -71,13 +71,13 @@ export async function deleteShare(
   tx: Tx,
   place: { readonly projectId: number } | { readonly groupId: number },
   groupId: number,
-): Promise<boolean> {
+): Promise<Share | null> {
   const query = tx.deleteFrom('shares').where('group_id', '=', groupId);
   const row = await ('projectId' in place
     ? query.where('project_id', '=', place.projectId)
     : query.where('namespace_id', '=', place.groupId)
   )
-    .returning('id')
+    .returningAll()
     .executeTakeFirst();
-  return row !== undefined;
+  return row ?? null;
 }

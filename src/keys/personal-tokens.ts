@@ -9,7 +9,7 @@ import { findCredential } from '../credentials/credential-store.ts';
 import { ACCESS_TOKEN_KINDS } from '../credentials/kinds.ts';
 import { actingUser, type VerifiedCredential } from '../credentials/verified-credential.ts';
 import { findUser } from '../identity/user-store.ts';
-import { type Fault, fail } from '../kernel/faults.ts';
+import { demandUnchanged, type Fault, fail } from '../kernel/faults.ts';
 import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import { remember } from '../storage/memory.ts';
@@ -123,15 +123,20 @@ export async function rotateAccessToken(
   });
 }
 
-/** Revokes an access token; again and again is fine. Hidden and missing are the same `404 Not found` (lessons R40). */
+/**
+ * Revokes an access token; again and again is fine. Hidden and missing are the same `404 Not found` (lessons R40).
+ * `precondition_failed` when it was made after `unchangedSince` (milliseconds; null to not ask).
+ */
 export async function revokePersonalToken(
   house: House,
   actor: Actor,
   allowed: Allowed<'personal_access_token:revoke'>,
   id: number,
+  unchangedSince: number | null = null,
 ): Promise<void> {
   const row = await findOwn(house, allowed, id);
   if (!row) return fail({ code: 'not_found', thing: null });
+  demandUnchanged(row.created_at, unchangedSince);
   await house.db.tx((tx) => revokeKey(tx, house, actor, allowed.action, row));
 }
 

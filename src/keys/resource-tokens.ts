@@ -15,7 +15,7 @@ import { createBot } from '../identity/bots.ts';
 import { lineageIds, type Namespace, type Project, type User } from '../identity/records.ts';
 import { MAINTAINER } from '../identity/roles.ts';
 import { findUser, updateUser } from '../identity/user-store.ts';
-import { type Fault, fail } from '../kernel/faults.ts';
+import { demandUnchanged, type Fault, fail } from '../kernel/faults.ts';
 import { parseFullPath } from '../kernel/names.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { Tx } from '../storage/database.ts';
@@ -255,11 +255,21 @@ async function followRotator(tx: Tx, house: House, row: CredentialRow, rotator: 
   await updateUser(tx, row.user_id, { external: rotator.external, updated_at: house.clock.now() });
 }
 
-/** Revokes a token of the place and deletes its bot; again is fine. A token whose bot was taken out is refused. */
-export async function revokeResourceToken(house: House, actor: Actor, allowed: RevokeProof, id: number): Promise<void> {
+/**
+ * Revokes a token of the place and deletes its bot; again is fine. A token whose bot was taken out is refused.
+ * `precondition_failed` when it was made after `unchangedSince` (milliseconds; null to not ask).
+ */
+export async function revokeResourceToken(
+  house: House,
+  actor: Actor,
+  allowed: RevokeProof,
+  id: number,
+  unchangedSince: number | null = null,
+): Promise<void> {
   const place = placeOf(allowed);
   const row = await findIn(house, place, id);
   if (!row) return fail({ code: 'not_found', thing: `${place.type} Access Token` });
+  demandUnchanged(row.created_at, unchangedSince);
   const now = house.clock.now();
   if (credentialState(row, now) === 'revoked') return;
   const { held } = (await withLevels(house, place, [row]))[0]!;

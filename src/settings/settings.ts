@@ -4,11 +4,19 @@ import { err, ok, type Result } from '../kernel/result.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
 import { remember } from '../storage/memory.ts';
 import { selectSettings, upsertSetting } from './settings-store.ts';
-import { flag, integer, oneOf, optionalInteger, optionalOneOf, someOf, text, type ValueRule } from './value-rules.ts';
+import {
+  flag,
+  integer,
+  keyRestriction,
+  oneOf,
+  optionalInteger,
+  optionalOneOf,
+  someOf,
+  text,
+  type ValueRule,
+} from './value-rules.ts';
 
 const LEVELS = ['private', 'internal', 'public'] as const;
-/** -1 forbids keys of the type, 0 allows all, another number is the fewest bits. */
-const MAX_KEY_BITS = 16_384;
 /** What a token's prefix may hold: the alphabet of tokens themselves, so that verify takes what issue made. */
 const PREFIX = /^[a-zA-Z0-9_-]*$/;
 const INSTANCE_PREFIX = /^(?:[a-zA-Z0-9][a-zA-Z0-9_-]*)?$/;
@@ -33,12 +41,13 @@ const rules = {
   restricted_visibility_levels: someOf(LEVELS),
   default_branch_protection: integer(2, 0, 4),
   receive_max_input_size: optionalInteger(1, 1_000_000),
-  rsa_key_restriction: integer(0, -1, MAX_KEY_BITS),
-  ecdsa_key_restriction: integer(0, -1, MAX_KEY_BITS),
-  ed25519_key_restriction: integer(0, -1, MAX_KEY_BITS),
-  ecdsa_sk_key_restriction: integer(0, -1, MAX_KEY_BITS),
-  ed25519_sk_key_restriction: integer(0, -1, MAX_KEY_BITS),
-  dsa_key_restriction: integer(-1, -1, MAX_KEY_BITS),
+  // -1 forbids keys of the type, 0 allows all, another number is the fewest bits.
+  rsa_key_restriction: keyRestriction(0, [1024, 2048, 3072, 4096]),
+  ecdsa_key_restriction: keyRestriction(0, [256, 384, 521]),
+  ed25519_key_restriction: keyRestriction(0, [256]),
+  ecdsa_sk_key_restriction: keyRestriction(0, [256]),
+  ed25519_sk_key_restriction: keyRestriction(0, [256]),
+  dsa_key_restriction: keyRestriction(-1, [1024, 2048, 3072]),
   max_artifacts_size: integer(100, 0, 1_000_000),
   default_artifacts_expire_in: text('30 days', 100, DURATION),
   runner_token_expiration_interval: optionalInteger(1, CENTURY_OF_SECONDS),
@@ -86,7 +95,8 @@ async function askSettings(q: Queryable): Promise<InstanceSettings> {
   const changed: Record<string, unknown> = {};
   for (const { name, value } of await selectSettings(q)) {
     if (!Object.hasOwn(rules, name)) continue;
-    const read = rules[name as SettingName].read(JSON.parse(value));
+    const rule: ValueRule<unknown> = rules[name as SettingName];
+    const read = (rule.readStored ?? rule.read)(JSON.parse(value));
     if (read.ok) changed[name] = read.value;
   }
   return { ...defaultSettings, ...changed };

@@ -4,6 +4,8 @@ import { err, ok, type Result } from '../kernel/result.ts';
 
 export interface ValueRule<T> {
   readonly initial: T;
+  /** reads what an older version stored, where that took more than `read` does */
+  readStored?(value: unknown): Result<T, string>;
   read(value: unknown): Result<T, string>;
 }
 
@@ -37,6 +39,19 @@ export function optionalInteger(least: number, most: number): ValueRule<number |
   return {
     initial: null,
     read: (value) => (value === null || value === '' ? ok(null) : readInteger(value, least, most)),
+  };
+}
+
+/** 0, -1 or one of `sizes` (GitLab's values for SSH keys). A number between them that was stored holds on: it must not turn into 0. */
+export function keyRestriction(initial: number, sizes: readonly number[]): ValueRule<number> {
+  const rangeOf = (value: unknown) => readInteger(value, -1, 16_384);
+  return {
+    initial,
+    read(value) {
+      const number = rangeOf(value);
+      return number.ok && ![0, -1, ...sizes].includes(number.value) ? err(BAD) : number;
+    },
+    readStored: rangeOf,
   };
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { defaultSettings, readSettings, updateSettings } from '../../src/settings/settings.ts';
+import { upsertSetting } from '../../src/settings/settings-store.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { forEachEngine } from '../support/engines.ts';
 
@@ -51,6 +52,27 @@ forEachEngine('settings', (engine) => {
     const unset = await update(db, { receive_max_input_size: '', restricted_visibility_levels: [] });
     assert(unset.ok);
     assert.deepEqual([unset.value.receive_max_input_size, unset.value.restricted_visibility_levels], [null, []]);
+    await db.close();
+  });
+
+  it('take only the lengths of SSH keys that GitLab takes, and keep others that were stored before as they are', async () => {
+    const db = await engine.open();
+    for (const [name, good, bad] of [
+      ['rsa_key_restriction', [0, -1, 1024, 2048, 3072, '4096'], [1, 2047, 3000, 8192]],
+      ['ecdsa_key_restriction', [0, -1, 256, 384, 521], [512, 255]],
+      ['ed25519_key_restriction', [0, -1, 256], [255, 512]],
+      ['ecdsa_sk_key_restriction', [0, -1, 256], [384]],
+      ['ed25519_sk_key_restriction', [0, -1, 256], [128]],
+      ['dsa_key_restriction', [0, -1, 1024, 2048, 3072], [4096]],
+    ] as const) {
+      for (const value of good) assert.ok((await update(db, { [name]: value })).ok, `${name} ${value}`);
+      for (const value of bad) {
+        const refused = await update(db, { [name]: value });
+        assert.deepEqual(refused.ok || refused.error, [{ field: name, text: 'does not have a valid value' }]);
+      }
+    }
+    await db.tx((tx) => upsertSetting(tx, 'rsa_key_restriction', '3000', 2000));
+    assert.equal((await readSettings(db.read)).rsa_key_restriction, 3000, 'it does not open the door to short keys');
     await db.close();
   });
 

@@ -5,17 +5,18 @@ import type { ActionAt } from '../../access/actions.ts';
 import { decide } from '../../access/decide.ts';
 import { atProject, type ProjectPlace } from '../../access/place.ts';
 import { gatherRefFacts } from '../../access/ref-facts.ts';
-import type { RefFacts, RefRefusal } from '../../access/ref-rules.ts';
+import { judgeRefUpdate, type RefFacts, type RefRefusal } from '../../access/ref-rules.ts';
 import { actingUser } from '../../credentials/verified-credential.ts';
 import { fail } from '../../kernel/faults.ts';
 import type { Signature } from '../../repositories/drafts.ts';
 import { RepositoryError } from '../../repositories/errors.ts';
 import { GitBusy } from '../../repositories/git.ts';
 import { repositoryIsThere } from '../../repositories/on-disk.ts';
+import type { PreparedCommit } from '../../repositories/prepared.ts';
 import { type PushAction, type PushWish, withPush } from '../../repositories/push.ts';
 import type { MovedRef } from '../../repositories/push-store.ts';
-import type { ObjectId } from '../../repositories/ref-names.ts';
-import { isEmpty, resolve } from '../../repositories/refs.ts';
+import { branchRef, type ObjectId, parseBranchName } from '../../repositories/ref-names.ts';
+import { isEmpty, readRefs, resolve } from '../../repositories/refs.ts';
 import type { Services } from '../services.ts';
 import { json, type RestContext, type RestReply, type Route, route } from './route.ts';
 
@@ -143,6 +144,44 @@ export const asForbidden: RuleWords = (rule) =>
   /^(?:branch|tag) name$/.test(rule.row)
     ? sentence(rule.message)
     : fail({ code: 'forbidden', reason: rule.message.split('\n', 1)[0]! });
+
+/**
+ * Prepares a commit for `branch`. When git cannot (it conflicts, a file is missing), who may not push there hears that alone, and
+ * nothing of what lies in the branch.
+ */
+export async function prepareOrRefuse(
+  context: CodeContext,
+  code: Code,
+  branch: string,
+  words: RuleWords,
+  prepare: () => Promise<PreparedCommit>,
+): Promise<PreparedCommit | RestReply> {
+  try {
+    return await prepare();
+  } catch (thrown) {
+    if (!(thrown instanceof RepositoryError)) throw thrown;
+    const refused = await refusedBefore(context, code, branch, words);
+    if (refused) return refused;
+    throw thrown;
+  }
+}
+
+/** What the rules of `branch` say to a commit by this caller before there is one; null when they might take it. */
+export async function refusedBefore(
+  context: CodeContext,
+  code: Code,
+  branch: string,
+  words: RuleWords,
+): Promise<RestReply | null> {
+  const name = parseBranchName(branch);
+  if (name === null) return null;
+  const ref = branchRef(name);
+  const isThere = (await readRefs(context.services.repositories, code.id, [ref])).has(ref);
+  // What only the commit itself could tell is taken for good here; it is asked once there is one.
+  const update = { ref, kind: isThere ? 'update' : 'create', forced: false, inProtectedBranch: true } as const;
+  const rule = judgeRefUpdate(await refFactsOf(context, code), update);
+  return rule && words(rule);
+}
 
 export const MAY_NOT_PUSH = 'You are not allowed to push into this branch';
 

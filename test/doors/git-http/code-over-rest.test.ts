@@ -30,6 +30,48 @@ describe('code over REST', () => {
   }
   const at = (made: Project, path: string) => `/projects/${made.id}${path}`;
 
+  it('says that a branch is protected before it says anything of what lies in it', async () => {
+    const made = await project({ 'README.md': 'first' });
+    const rule = { name: 'main', push_access_level: 40 };
+    await forge.api('POST', at(made, '/protected_branches'), asMaintainer, rule);
+    const no = { message: '403 Forbidden - You are not allowed to push into this branch' };
+    const commits = at(made, '/repository/commits');
+    const write = (actions: object[]) => ({ branch: 'main', commit_message: 'x', actions });
+    for (const action of [
+      { action: 'create', file_path: 'README.md', content: 'again' },
+      { action: 'delete', file_path: 'secret-plans.md' },
+      { action: 'update', file_path: 'README.md', content: 'x', last_commit_id: 'f'.repeat(40) },
+      { action: 'create', file_path: '../up', content: 'x' },
+    ]) {
+      const answer = await forge.api('POST', commits, asDeveloper, write([action]));
+      assert.deepEqual([action.file_path, answer.status, answer.body], [action.file_path, 403, no]);
+      assert.equal((await forge.api('POST', commits, asMaintainer, write([action]))).status, 400);
+    }
+    const file = { branch: 'main', commit_message: 'x', content: 'x' };
+    const taken = await forge.api('POST', at(made, '/repository/files/README.md'), asDeveloper, file);
+    assert.deepEqual(taken.body, { message: 'You are not allowed to push into this branch' });
+
+    const change = { action: 'update', file_path: 'README.md', content: 'second' };
+    const side = { ...write([change]), branch: 'side', start_branch: 'main' };
+    const low = await forge.api('POST', commits, asDeveloper, side);
+    assert.equal(low.status, 201, low.text);
+    for (const [deed, sha] of [
+      ['cherry_pick', low.body.id],
+      ['revert', low.body.id],
+    ]) {
+      const path = `${commits}/${sha}/${deed}`;
+      for (const body of [{ branch: 'main', dry_run: true }, { branch: 'main' }]) {
+        const answer = await forge.api('POST', path, asDeveloper, body);
+        assert.deepEqual([deed, body, answer.status, answer.body], [deed, body, 403, no]);
+      }
+    }
+    const tried = await forge.api('POST', `${commits}/${low.body.id}/cherry_pick`, asMaintainer, {
+      branch: 'main',
+      dry_run: true,
+    });
+    assert.deepEqual([tried.status, tried.body], [200, { dry_run: 'success' }]);
+  });
+
   it('lists, shows, makes and removes branches', async () => {
     const made = await project();
     const base = at(made, '/repository/branches');

@@ -221,9 +221,32 @@ onBothEngines('users over REST', (server) => {
     const project = (await api('POST', '/projects', { token, body: { name: 'p', namespace_id: group.id } })).body;
     const body = { name: 'd', scopes: ['read_repository'] };
     const deploy = (await api('POST', `/projects/${project.id}/deploy_tokens`, { token, body })).body;
+    const guest = await server().user('careful-guest');
+    await api('POST', `/projects/${project.id}/members`, { token, body: { user_id: guest.id, access_level: 10 } });
+    await api('POST', `/groups/${group.id}/members`, { token, body: { user_id: guest.id, access_level: 10 } });
+    const other = (await api('POST', '/groups', { body: { name: 'o', path: 'careful-other', visibility: 'public' } }))
+      .body;
+    const share = { group_id: other.id, group_access: 10 };
+    await api('POST', `/projects/${project.id}/share`, { token, body: share });
+    await api('POST', `/groups/${group.id}/share`, { token, body: share });
+    const key = {
+      name: 'k',
+      scopes: ['read_api'],
+      expires_at: new Date(Date.now() + 864e5).toISOString().slice(0, 10),
+    };
+    const ofProject = (await api('POST', `/projects/${project.id}/access_tokens`, { token, body: key })).body;
+    const ofGroup = (await api('POST', `/groups/${group.id}/access_tokens`, { token, body: key })).body;
+    const own = (await api('POST', `/users/${guest.id}/personal_access_tokens`, { body: key })).body;
     const before = 'Sat, 01 Jan 2000 00:00:00 GMT';
     const after = new Date(server().services.clock.now() + 60_000).toUTCString();
     const paths = [
+      `/projects/${project.id}/members/${guest.id}`,
+      `/groups/${group.id}/members/${guest.id}`,
+      `/projects/${project.id}/share/${other.id}`,
+      `/groups/${group.id}/share/${other.id}`,
+      `/projects/${project.id}/access_tokens/${ofProject.id}`,
+      `/groups/${group.id}/access_tokens/${ofGroup.id}`,
+      `/personal_access_tokens/${own.id}`,
       `/projects/${project.id}/deploy_tokens/${deploy.id}`,
       `/projects/${project.id}`,
       `/groups/${group.id}`,
@@ -235,5 +258,14 @@ onBothEngines('users over REST', (server) => {
       const good = await api('DELETE', path, { headers: { 'if-unmodified-since': after } });
       assert.ok([202, 204].includes(good.status), `${path}: ${good.status} ${good.text}`);
     }
+  });
+
+  it('and of several who delete one user together, one does it and the others hear that he is gone', async () => {
+    const { id } = await server().user('wanted-gone');
+    const together = await Promise.all(Array.from({ length: 5 }, () => server().api('DELETE', `/users/${id}`)));
+    assert.deepEqual(together.map((answer) => answer.status).sort(), [204, 404, 404, 404, 404]);
+    const events = await server().api('GET', `/audit_events?entity_type=User&entity_id=${id}&action=user:administer`);
+    const deletions = events.body.filter((event: { details: unknown }) => /Deleted user/.test(JSON.stringify(event)));
+    assert.equal(deletions.length, 1);
   });
 });

@@ -1,8 +1,7 @@
 // Commits: history, one commit, and writing them (reference git-and-deploy 12.7).
 
 import { fail } from '../../../kernel/faults.ts';
-import type { CommitAction } from '../../../repositories/commit-actions.ts';
-import { prepareCommit } from '../../../repositories/commit-actions.ts';
+import { type CommitAction, type CommitRequest, prepareCommit } from '../../../repositories/commit-actions.ts';
 import {
   commitStats,
   countCommits,
@@ -23,8 +22,10 @@ import {
   codeRoute,
   commitOf,
   MAY_NOT_PUSH,
+  prepareOrRefuse,
   pushOverRest,
   type RuleWords,
+  refusedBefore,
   sentence,
   signatureOf,
 } from '../code.ts';
@@ -156,7 +157,7 @@ export const routes: Route[] = [
       const { services, input } = context;
       if (input.start_branch && input.start_sha)
         return fail({ code: 'invalid_parameters', texts: ['start_branch, start_sha are mutually exclusive'] });
-      const prepared = await prepareCommit(services.repositories, opened.id, {
+      const request: CommitRequest = {
         branch: input.branch,
         message: input.commit_message,
         actions: input.actions.map((action): CommitAction => {
@@ -175,7 +176,10 @@ export const routes: Route[] = [
         ...(input.start_branch ? { startBranch: input.start_branch } : {}),
         ...(input.start_sha ? { startSha: input.start_sha } : {}),
         ...(input.force ? { force: true } : {}),
-      });
+      };
+      const prepare = () => prepareCommit(services.repositories, opened.id, request);
+      const prepared = await prepareOrRefuse(context, opened, input.branch, forbidden, prepare);
+      if ('type' in prepared) return prepared;
       const refused = await publishOverRest(context, opened, prepared);
       return refused ?? created(await single(context, opened, prepared.newId, input.stats));
     },
@@ -261,8 +265,10 @@ export const routes: Route[] = [
           committer: signatureOf(context),
           ...(input.message ? { message: input.message } : {}),
         };
-        const prepare = deed === 'revert' ? prepareRevert : prepareCherryPick;
-        const prepared = await prepare(services.repositories, opened.id, request).catch((thrown: unknown) => {
+        const pick = deed === 'revert' ? prepareRevert : prepareCherryPick;
+        const prepare = () => pick(services.repositories, opened.id, request);
+        const preparing = prepareOrRefuse(context, opened, input.branch, forbidden, prepare);
+        const prepared = await preparing.catch((thrown: unknown) => {
           const reply = pickReply(deed, thrown);
           if (reply === null) throw thrown;
           return reply;
@@ -270,7 +276,8 @@ export const routes: Route[] = [
         if ('type' in prepared) return prepared;
         if (input.dry_run) {
           await discard(prepared);
-          return json({ dry_run: 'success' });
+          const refused = await refusedBefore(context, opened, input.branch, forbidden);
+          return refused ?? json({ dry_run: 'success' });
         }
         const refused = await publishOverRest(context, opened, prepared);
         return refused ?? created(await single(context, opened, prepared.newId));

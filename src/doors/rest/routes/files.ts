@@ -4,14 +4,24 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Allowed } from '../../../access/allowed.ts';
 import { blame } from '../../../repositories/blame.ts';
-import { prepareCommit } from '../../../repositories/commit-actions.ts';
+import { type CommitRequest, prepareCommit } from '../../../repositories/commit-actions.ts';
 import { lastCommitOf } from '../../../repositories/commits.ts';
 import { MOST_POINTER_BYTES, openPointed } from '../../../repositories/lfs-pointer.ts';
 import type { ObjectId } from '../../../repositories/ref-names.ts';
 import { type FileContent, findFile, openBlob, readFile } from '../../../repositories/trees.ts';
 import { slotKey } from '../../http/pace.ts';
 import type { Services } from '../../services.ts';
-import { type Code, type CodeContext, codeRoute, commitOf, MAY_NOT_PUSH, sentence, signatureOf } from '../code.ts';
+import {
+  type Code,
+  type CodeContext,
+  codeRoute,
+  commitOf,
+  MAY_NOT_PUSH,
+  prepareOrRefuse,
+  type RuleWords,
+  sentence,
+  signatureOf,
+} from '../code.ts';
 import { presentBlame } from '../present/commit.ts';
 import { json, noContent, type RestReply, type Route } from '../route.ts';
 import { boolean, integer, object, oneOf, optional, text, withDefault } from '../schema.ts';
@@ -106,7 +116,7 @@ async function write(
   input: Write,
 ): Promise<RestReply | null> {
   const content = action === 'delete' ? undefined : contentOf(input);
-  const prepared = await prepareCommit(context.services.repositories, opened.id, {
+  const request: CommitRequest = {
     branch: input.branch,
     message: input.commit_message,
     actions: [
@@ -121,10 +131,11 @@ async function write(
     author: signatureOf(context, input),
     committer: signatureOf(context),
     ...(input.start_branch ? { startBranch: input.start_branch } : {}),
-  });
-  return publishOverRest(context, opened, prepared, (rule) =>
-    sentence(rule.row === 'branch name' ? rule.message : MAY_NOT_PUSH),
-  );
+  };
+  const words: RuleWords = (rule) => sentence(rule.row === 'branch name' ? rule.message : MAY_NOT_PUSH);
+  const prepare = () => prepareCommit(context.services.repositories, opened.id, request);
+  const prepared = await prepareOrRefuse(context, opened, input.branch, words, prepare);
+  return 'type' in prepared ? prepared : publishOverRest(context, opened, prepared, words);
 }
 
 export const routes: Route[] = [

@@ -28,6 +28,7 @@ import { presentMember } from '../present/member.ts';
 import { created, json, noContent, paged, type Route, route } from '../route.ts';
 import { boolean, date, integer, integerList, none, nullable, object, optional, text } from '../schema.ts';
 import { demand } from '../second-proof.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 
 const filterParams = object({
   query: optional(text('Part of name or user name')),
@@ -185,7 +186,7 @@ function routesOf(type: 'project' | 'group'): Route[] {
       action: reading,
       params: object({ skip_subresources: optional(boolean('Keep the memberships below the group')) }),
       summary: `Removes a member from a ${type}; anybody may remove himself`,
-      async handler({ services, credential, actor, allowed, path, input }) {
+      async handler({ services, credential, actor, allowed, path, input, headers }) {
         const userId = userIdOf(path['user_id']!);
         const self = actingUser(credential)?.id === userId;
         const { place } = allowed;
@@ -199,7 +200,8 @@ function routesOf(type: 'project' | 'group'): Route[] {
                 action: self ? 'group_members:leave' : 'group_members:manage',
                 place: { type: 'group', ref: place.group.id },
               });
-        await removeMember(services, actor, proof, userId, input.skip_subresources ?? false);
+        const options = { keepBelow: input.skip_subresources ?? false, unchangedSince: unchangedSince(headers) };
+        await removeMember(services, actor, proof, userId, options);
         return noContent();
       },
     }),

@@ -16,6 +16,7 @@ import { presentPersonalToken, withToken } from '../present/credential.ts';
 import { presentAssociations } from '../present/credential-associations.ts';
 import { json, noContent, paged, pagedInside, type Route, route } from '../route.ts';
 import { integer, none, object, optional, text, withDefault } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { filterOf, filterParams, idOf, rotateParams, rotationOf } from './token-params.ts';
 
 const NOT_A_TOKEN: Fault = {
@@ -131,8 +132,8 @@ export const routes: Route[] = [
     action: 'personal_access_token:revoke',
     params: none,
     summary: 'Revokes an access token',
-    async handler({ services, actor, allowed, path }) {
-      await revokePersonalToken(services, actor, allowed, idOf(path, 'token_id'));
+    async handler({ services, actor, allowed, path, headers }) {
+      await revokePersonalToken(services, actor, allowed, idOf(path, 'token_id'), unchangedSince(headers));
       return noContent();
     },
   }),

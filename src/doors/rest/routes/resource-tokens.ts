@@ -18,6 +18,7 @@ import {
 import { presentResourceToken, withToken } from '../present/credential.ts';
 import { created, json, noContent, paged, type Route, type RouteRefusals, route } from '../route.ts';
 import { integer, none, nullable, object, optional } from '../schema.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { filterOf, filterParams, idOf, rotateParams, rotationOf, wishOf, wishParams } from './token-params.ts';
 
 const UNAUTHORIZED: Fault = { code: 'unauthorized' };
@@ -126,8 +127,8 @@ function routesOf(type: KeyPlace['type']): Route[] {
       params: none,
       summary: `Revokes an access token of a ${type} and deletes its bot`,
       refusals: revoking(type),
-      async handler({ services, actor, allowed, path }) {
-        await revokeResourceToken(services, actor, allowed, idOf(path, 'token_id'));
+      async handler({ services, actor, allowed, path, headers }) {
+        await revokeResourceToken(services, actor, allowed, idOf(path, 'token_id'), unchangedSince(headers));
         return noContent();
       },
     }),

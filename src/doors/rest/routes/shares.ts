@@ -8,6 +8,7 @@ import { parseId } from '../../../kernel/names.ts';
 import { created, noContent, type Route, route } from '../route.ts';
 import { date, integer, none, nullable, object, optional } from '../schema.ts';
 import { demand } from '../second-proof.ts';
+import { unchangedSince } from '../unchanged-since.ts';
 import { oneGroup } from './group-reply.ts';
 
 const params = object({
@@ -43,8 +44,8 @@ export const routes: Route[] = [
     action: 'project:share',
     params: none,
     summary: 'Takes back the invitation of a group to a project',
-    async handler({ services, actor, allowed, path }) {
-      await unshare(services, actor, allowed, groupIdOf(path['group_id']!));
+    async handler({ services, actor, allowed, path, headers }) {
+      await unshare(services, actor, allowed, groupIdOf(path['group_id']!), unchangedSince(headers));
       return noContent();
     },
   }),
@@ -68,8 +69,8 @@ export const routes: Route[] = [
     action: 'group:share',
     params: none,
     summary: 'Takes back the invitation of a group to a group',
-    async handler({ services, actor, allowed, path }) {
-      await unshare(services, actor, allowed, groupIdOf(path['group_id']!));
+    async handler({ services, actor, allowed, path, headers }) {
+      await unshare(services, actor, allowed, groupIdOf(path['group_id']!), unchangedSince(headers));
       return noContent();
     },
   }),

@@ -2,6 +2,7 @@
 import type { Namespace, Project } from '../identity/records.ts';
 import { lineageIds } from '../identity/records.ts';
 import type { Queryable } from '../storage/database.ts';
+import { remember } from '../storage/memory.ts';
 import type { PlaceRef } from './place.ts';
 
 export interface LoadedProject {
@@ -12,6 +13,10 @@ export interface LoadedProject {
 
 /** A project that is not deleted, by id or by path in any letter case; an old path finds it with `moved`. */
 export async function loadProject(q: Queryable, ref: PlaceRef): Promise<LoadedProject | null> {
+  return remember(q, `project ${typeof ref} ${ref}`, () => askProject(q, ref));
+}
+
+async function askProject(q: Queryable, ref: PlaceRef): Promise<LoadedProject | null> {
   const query = q.selectFrom('projects').selectAll().where('deleted_at', 'is', null);
   let moved = false;
   let project: Project | undefined;
@@ -41,6 +46,10 @@ export async function loadProject(q: Queryable, ref: PlaceRef): Promise<LoadedPr
 
 /** A namespace that is not deleted, by id or path. Old paths of groups are not followed (reference git-and-deploy 3.3). */
 export async function loadNamespace(q: Queryable, ref: PlaceRef, kind: 'group' | 'any'): Promise<Namespace | null> {
+  return remember(q, `namespace ${kind} ${typeof ref} ${ref}`, () => askNamespace(q, ref, kind));
+}
+
+async function askNamespace(q: Queryable, ref: PlaceRef, kind: 'group' | 'any'): Promise<Namespace | null> {
   let query = q.selectFrom('namespaces').selectAll().where('deleted_at', 'is', null);
   query =
     typeof ref === 'number' ? query.where('id', '=', ref) : query.where('full_path_lower', '=', ref.toLowerCase());
@@ -61,6 +70,17 @@ export async function heldLevel(
   shares: boolean,
 ): Promise<number> {
   if (at.namespace.owner_user_id === userId) return 50;
+  const question = `level ${userId} ${at.projectId} ${at.namespace.id} ${at.namespace.lineage} ${today} ${shares}`;
+  return remember(q, question, () => askLevel(q, userId, at, today, shares));
+}
+
+async function askLevel(
+  q: Queryable,
+  userId: number,
+  at: { readonly projectId: number | null; readonly namespace: Namespace },
+  today: string,
+  shares: boolean,
+): Promise<number> {
   const above = lineageIds(at.namespace.lineage);
   const direct = await q
     .selectFrom('members')
@@ -99,6 +119,10 @@ export async function heldLevel(
 
 /** Whether the user is a member of something below this group: that alone makes a private group readable (GitLab's has_projects). */
 export async function isMemberBelow(q: Queryable, userId: number, group: Namespace, today: string): Promise<boolean> {
+  return remember(q, `below ${userId} ${group.lineage} ${today}`, () => askMemberBelow(q, userId, group, today));
+}
+
+async function askMemberBelow(q: Queryable, userId: number, group: Namespace, today: string): Promise<boolean> {
   const row = await q
     .selectFrom('members as m')
     .leftJoin('projects as p', 'p.id', 'm.project_id')

@@ -2,11 +2,10 @@
 // nothing else), and its session channels, each relayed to the server. It decides nothing about what a session may do.
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { Writable } from 'node:stream';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
+import { carry } from './carry.ts';
 import type { SshLimits } from './child-messages.ts';
 import { COMMAND_LIMIT } from './frames.ts';
-import { NOT_AVAILABLE, refusalFrame } from './messages.ts';
 import { askKey, relaySession } from './relay.ts';
 
 /** What the child gives each connection. */
@@ -31,8 +30,6 @@ const KEY_TYPES: ReadonlySet<string> = new Set([
   'ecdsa-sha2-nistp384',
   'ecdsa-sha2-nistp521',
 ]);
-/** Bytes that may wait for a client that reads slowly, whatever window it announced. */
-const MOST_UNSENT = 1024 * 1024;
 /** Bytes that a client may have sent beyond what git has read: twice the window that it was given. */
 const MOST_UNREAD = 4 * 1024 * 1024;
 
@@ -142,85 +139,6 @@ export function serveConnection(client: Connection, socket: Socket, host: Connec
 function isSound(session: Session): boolean {
   const { _chanInfo: info } = session as unknown as { _chanInfo?: { outgoing?: { packetSize?: number } } };
   return (info?.outgoing?.packetSize ?? 0) >= 1024;
-}
-
-type Relay = (end: Parameters<typeof relaySession>[2]) => Promise<number | null>;
-
-interface Ends {
-  readonly channel: ServerChannel;
-  readonly session: Session;
-  readonly socket: Socket;
-}
-
-async function carry({ channel, session, socket }: Ends, relay: Relay): Promise<void> {
-  const left = new AbortController();
-  let release: (() => void) | null = null;
-  const leave = () => {
-    left.abort();
-    release?.();
-  };
-  channel.on('error', () => {});
-  channel.stderr.on('error', () => {});
-  // The channel itself says so only when everything that it received was read.
-  session.once('close', leave);
-  socket.once('close', leave);
-  const wait = (start: (done: () => void) => void) =>
-    new Promise<void>((resolve) => {
-      if (left.signal.aborted) return resolve();
-      release = () => {
-        release = null;
-        resolve();
-      };
-      start(() => release?.());
-    });
-  const put = (stream: Writable, data: Buffer): Promise<void> | null => {
-    if (left.signal.aborted) return null;
-    let written = () => {};
-    // The packets of one piece leave together: ssh2 writes each in three parts.
-    socket.cork();
-    stream.write(data, () => written());
-    socket.uncork();
-    const wantsWindow = stream.writableLength > 0;
-    if (!wantsWindow && socket.writableLength <= MOST_UNSENT) return null;
-    return (async () => {
-      if (wantsWindow) await wait((done) => (written = done));
-      if (socket.writableLength > MOST_UNSENT) await wait((done) => socket.once('drain', done));
-    })();
-  };
-  // One write at a time: ssh2 mixes up what waits when both streams want the window.
-  let turn: Promise<void> | null = null;
-  const inTurn = (write: () => Promise<void> | null): Promise<void> | null => {
-    if (turn !== null) return turn.then(() => inTurn(write) ?? undefined);
-    const waits = write();
-    if (waits === null) return null;
-    turn = waits.finally(() => {
-      turn = null;
-    });
-    return turn;
-  };
-  const code = await relay({
-    stdin: channel,
-    left: left.signal,
-    stdout: (data) => inTurn(() => put(channel, data)),
-    stderr: (data) =>
-      inTurn(() => {
-        forgetStdout(channel);
-        return put(channel.stderr, data);
-      }),
-  });
-  socket.off('close', leave);
-  if (left.signal.aborted) return;
-  if (code === null) channel.stderr.write(refusalFrame(NOT_AVAILABLE, 'ssh2'));
-  channel.exit(code ?? 1);
-  channel.end();
-}
-
-/**
- * ssh2 keeps the last bytes of standard output that had to wait for the client's window, and would send them once more when
- * standard error has to wait too. They were sent when we come here, for only one write is under way at a time.
- */
-function forgetStdout(channel: ServerChannel): void {
-  Object.assign(channel, { _chunk: undefined, _chunkcb: undefined });
 }
 
 /** `::ffff:10.0.0.1` is 10.0.0.1. */

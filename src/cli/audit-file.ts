@@ -4,7 +4,7 @@
 import type { AuditRow } from '../audit/audit-store.ts';
 import { macWith, readBatches } from '../audit/chain-audit.ts';
 import { ChainChecker, type ChainFinding } from '../audit/chain-check.ts';
-import { type BatchRow, EXPORT_MAC, GENESIS } from '../audit/chain-encoding.ts';
+import { type BatchRow, EXPORT_MAC, GENESIS, HASHED_COLUMNS } from '../audit/chain-encoding.ts';
 import { batchesBetween, findBatch, highestEventId, newestBatch, unsealedEvents } from '../audit/chain-store.ts';
 import type { House } from '../storage/house.ts';
 import type { InstanceKeys } from '../storage/instance-keys.ts';
@@ -112,8 +112,9 @@ export async function verifyFile(file: string, keys: InstanceKeys | null): Promi
       const { batches, events } = checker;
       const agrees = line.batches === batches && line.events === events && line.unsealed === unsealed;
       if (!agrees || line.head !== checker.head) find('file_altered', 'the last line does not say what the file holds');
-      if (keys && macWith(keys, EXPORT_MAC)(endText(after, line), line.key_id) !== line.mac)
-        find('mac_wrong', 'the last line was not written by this instance');
+      const mac = keys && macWith(keys, EXPORT_MAC)(endText(after, line), line.key_id);
+      if (keys && mac === null) find('mac_unchecked', 'the instance key of the last line is not at hand');
+      else if (keys && mac !== line.mac) find('mac_wrong', 'the last line was not written by this instance');
     }
   }
   if (checker === null) throw new Error(`${file} is no export of an audit: it is empty`);
@@ -129,12 +130,69 @@ export async function verifyFile(file: string, keys: InstanceKeys | null): Promi
 }
 
 function parseLine(text: string, number: number): Line {
+  let line: unknown;
   try {
-    const line = JSON.parse(text) as Line;
-    const isKnown = ['audit', 'batch', 'unsealed', 'end'].includes(line?.type);
-    if (isKnown && (line.type !== 'batch' || (Array.isArray(line.events) && line.batch))) return line;
+    line = JSON.parse(text);
   } catch {
     // Said below: the file is somebody else's, or was damaged.
   }
-  throw new Error(`line ${number} is not a line of an audit export`);
+  if (isRecord(line) && line['type'] === 'audit' && line['version'] !== 1)
+    throw new Error(`line ${number} is of version ${String(line['version'])}: this program knows version 1 alone`);
+  if (!isLine(line)) throw new Error(`line ${number} is not a line of an audit export`);
+  return line;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether each name is of that type in `value`. */
+function has(
+  value: unknown,
+  type: 'number' | 'string',
+  ...names: string[]
+): value is Readonly<Record<string, unknown>> {
+  return isRecord(value) && names.every((name) => typeof value[name] === type);
+}
+
+function isRow(value: unknown): boolean {
+  return (
+    has(value, 'number', 'id') &&
+    HASHED_COLUMNS.every((name) => value[name] === null || ['string', 'number'].includes(typeof value[name]))
+  );
+}
+
+function isLine(line: unknown): line is Line {
+  if (!isRecord(line)) return false;
+  const { type, after, batch, events, row } = line;
+  switch (type) {
+    case 'audit':
+      return has(after, 'number', 'id', 'high') && has(after, 'string', 'hash');
+    case 'batch':
+      return (
+        has(
+          batch,
+          'number',
+          'id',
+          'first_event_id',
+          'last_event_id',
+          'high_event_id',
+          'count',
+          'sealed_at',
+          'key_id',
+        ) &&
+        has(batch, 'string', 'previous_hash', 'hash', 'mac') &&
+        Array.isArray(events) &&
+        events.every(
+          (one) => has(one, 'number', 'id') && has(one, 'string', 'hash') && (one['row'] === null || isRow(one['row'])),
+        )
+      );
+    case 'unsealed':
+      return isRow(row);
+    default:
+      return (
+        type === 'end' &&
+        has(line, 'number', 'batches', 'events', 'unsealed', 'key_id') &&
+        has(line, 'string', 'head', 'mac')
+      );
+  }
 }

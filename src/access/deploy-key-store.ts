@@ -6,6 +6,7 @@ import { asSshKeys, type SshKeyRow, sshKeys } from '../credentials/ssh-key-store
 import { fullNames } from '../identity/namespace-store.ts';
 import type { Project } from '../identity/records.ts';
 import type { Queryable, Tx } from '../storage/database.ts';
+import { pageOf } from '../storage/page-store.ts';
 import type { DeployKeyProjectTable } from '../storage/schema.ts';
 import type { Condition } from './visible-store.ts';
 
@@ -137,12 +138,8 @@ export async function listDeployKeys(
   let query = sshKeys(q).where('c.kind', '=', 'deploy_key');
   if (filter.publicOnly) query = query.where('k.public', '=', 1);
   if (filter.enabledWhere) query = query.where(isEnabledWhere(filter.enabledWhere));
-  const counted = await query
-    .clearSelect()
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
-  const rows = await query.orderBy('c.id').limit(slice.perPage).offset(slice.offset).execute();
-  return { rows: asSshKeys(rows), total: Number(counted.total) };
+  const { rows, total } = await pageOf(q, query, query.orderBy('c.id'), slice);
+  return { rows: asSshKeys(rows), total };
 }
 
 /** Whether a key is enabled in a project, not deleted, for which a condition (over `p` and `n`) holds or fails; or in another one. */

@@ -1,7 +1,8 @@
 // Lists of keys over `credentials` and its narrow neighbours, with every filter and order that the routes offer (reference
 // access-tokens 3.4, 3.7). Who may see which keys was decided before.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Queryable } from '../storage/database.ts';
+import { completePage, countUpTo, MOST_COUNTED, type PageSlice, pageOf } from '../storage/page-store.ts';
 import type { StoredKind } from '../storage/schema.ts';
 import { asRow, type CredentialRow, type CredentialState } from './credential-rows.ts';
 
@@ -48,12 +49,11 @@ export interface CredentialFilter {
   readonly sort?: string;
 }
 
-export interface Slice {
-  readonly offset: number;
-  readonly perPage: number;
-}
+export type Slice = PageSlice;
 
-const SORTS: Readonly<Record<string, 'created_at' | 'expires_at' | 'last_used_at' | 'name' | 'id'>> = {
+type SortColumn = 'created_at' | 'expires_at' | 'last_used_at' | 'name' | 'id';
+
+const SORTS: Readonly<Record<string, SortColumn>> = {
   created: 'created_at',
   created_at: 'created_at',
   expires: 'expires_at',
@@ -64,44 +64,119 @@ const SORTS: Readonly<Record<string, 'created_at' | 'expires_at' | 'last_used_at
   id: 'id',
 };
 
-/** One page of keys and how many there are. All filters combine with AND (reference access-tokens 3.4, 3.7). */
+type Direction = 'asc' | 'desc';
+
+/**
+ * One page of keys and how many there are (`total` as storage/page-store.ts says). All filters combine with AND (reference
+ * access-tokens 3.4, 3.7). Keys without a time come last in an order by that time; ties are settled by id.
+ */
 export async function listCredentials(
   q: Queryable,
   filter: CredentialFilter,
   slice: Slice,
   now: number,
 ): Promise<{ rows: CredentialRow[]; total: number }> {
-  const matching = () => applyFilter(credentialRows(q), filter, now);
-  const counted = await applyFilter(
-    q
-      .selectFrom('credentials as c')
-      .leftJoin('credential_uses as u', 'u.credential_id', 'c.id')
-      .leftJoin('deploy_tokens as d', 'd.credential_id', 'c.id'),
-    filter,
-    now,
-  )
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
-  let query = matching();
   const match = /^(\w+?)_(asc|desc)$/.exec(filter.sort ?? '');
-  const column = match ? SORTS[match[1]!] : undefined;
-  const direction = match?.[2] === 'desc' ? 'desc' : 'asc';
+  const column = (match && SORTS[match[1]!]) ?? 'id';
+  const direction: Direction = match && SORTS[match[1]!] && match[2] === 'desc' ? 'desc' : 'asc';
+  const matching = applyFilter(credentialRows(q), filter, now);
+  if (await isFew(q, filter)) {
+    const { rows, total } = await pageOf(q, matching, sorted(matching, column, direction), slice);
+    return { rows: rows.map(asRow), total };
+  }
+  const counted = applyFilter(credentialRows(q), filter, now, 'count');
+  const page = await completePage(q, counted, slice, (limit) =>
+    pageOfMany(q, filter, now, column, direction, { offset: slice.offset, limit }),
+  );
+  return { rows: await rowsOf(q, page.rows), total: page.total };
+}
+
+/** Whether the filter leaves so few keys that they are fetched by it and then sorted; else they are read in their order. */
+async function isFew(q: Queryable, filter: CredentialFilter): Promise<boolean> {
+  const { userId, projectId, groupId, createdByUserId, anyOf, username, kinds } = filter;
+  if ([userId, projectId, groupId, createdByUserId, anyOf, username].some((one) => one !== undefined)) return true;
+  let query = q.selectFrom('credentials as c');
+  if (kinds) query = query.where('c.kind', 'in', kinds);
+  return (await countUpTo(q, query)) <= MOST_COUNTED;
+}
+
+function sorted<Q>(matching: Q, column: SortColumn, direction: Direction): Q {
+  let query = matching as unknown as Filterable;
   if (column === 'last_used_at')
     query = query.orderBy(sql`u.last_used_at is null`).orderBy('u.last_used_at', direction);
   else if (column === 'expires_at') query = query.orderBy(sql`c.expires_at is null`).orderBy('c.expires_at', direction);
   else if (column === 'name') query = query.orderBy(sql`lower(c.name)`, direction);
   else if (column === 'created_at') query = query.orderBy('c.created_at', direction);
-  query = query.orderBy('c.id', column === undefined ? 'asc' : direction);
-  const rows = await query.limit(slice.perPage).offset(slice.offset).execute();
-  return { rows: rows.map(asRow), total: Number(counted.total) };
+  return query.orderBy('c.id', direction) as unknown as Q;
+}
+
+/** Ids of one page, out of many keys: read in the order of an index, until the page is full. */
+async function pageOfMany(
+  q: Queryable,
+  filter: CredentialFilter,
+  now: number,
+  column: SortColumn,
+  direction: Direction,
+  { offset, limit }: { readonly offset: number; readonly limit: number },
+): Promise<number[]> {
+  const matching = () => applyFilter(credentialRows(q), filter, now, column).clearSelect().select('c.id');
+  const ids = async (query: { execute(): Promise<{ id: number }[]> }) => (await query.execute()).map((row) => row.id);
+  if (column !== 'expires_at' && column !== 'last_used_at')
+    return ids(sorted(matching(), column, direction).limit(limit).offset(offset));
+  // With the time first, in its order; then those that have none. A cross join keeps SQLite from turning the order around.
+  const used = q
+    .selectFrom('credential_uses as u')
+    .crossJoin('credentials as c')
+    .leftJoin('deploy_tokens as d', 'd.credential_id', 'c.id')
+    .whereRef('c.id', '=', 'u.credential_id')
+    .where('u.last_used_at', 'is not', null)
+    .select('c.id');
+  const [first, last] =
+    column === 'last_used_at'
+      ? [
+          applyFilter(used, filter, now, column)
+            .orderBy('u.last_used_at', direction)
+            .orderBy('u.credential_id', direction),
+          matching().where('u.last_used_at', 'is', null).orderBy('c.id', direction),
+        ]
+      : [
+          matching()
+            .where('c.expires_at', 'is not', null)
+            .orderBy('c.expires_at', direction)
+            .orderBy('c.id', direction),
+          matching().where('c.expires_at', 'is', null).orderBy('c.id', direction),
+        ];
+  const head = await ids(first.limit(limit).offset(offset));
+  if (head.length === limit) return head;
+  const before = head.length > 0 || offset === 0 ? offset + head.length : await countUpTo(q, first, offset);
+  return [...head, ...(await ids(last.limit(limit - head.length).offset(Math.max(0, offset - before))))];
+}
+
+async function rowsOf(q: Queryable, ids: readonly number[]): Promise<CredentialRow[]> {
+  if (ids.length === 0) return [];
+  const rows = await credentialRows(q).where('c.id', 'in', ids).execute();
+  const byId = new Map(rows.map((row) => [row.id, asRow(row)]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
 type Filterable = ReturnType<typeof credentialRows>;
 
-function applyFilter<T>(query: T, filter: CredentialFilter, now: number): T {
+/**
+ * Without `among`, indexes of the filters are welcome. When many keys are read in the order of a column, an index of a filter
+ * would bring them in another order and have them sorted, so a filter that is not on that column is spelt as an expression. When
+ * they are counted, names are looked at in the index of names, which is all of the table that has to be read then.
+ */
+function applyFilter<T>(query: T, filter: CredentialFilter, now: number, among?: SortColumn | 'count'): T {
+  const plain = among === undefined || among === 'count';
+  const column = (name: 'ended_at' | 'expires_at' | 'created_at') =>
+    plain || among === name ? sql<number>`${sql.ref(`c.${name}`)}` : sql<number>`+${sql.ref(`c.${name}`)}`;
   // Kysely's builder types differ by what is selected; the conditions touch only the three joined tables.
   let q = (query as unknown as Filterable).where('c.forgotten_at', 'is', null);
-  if (filter.kinds) q = q.where('c.kind', 'in', filter.kinds);
+  if (filter.kinds)
+    q =
+      (plain && filter.anyOf === undefined) || (among === 'id' && filter.kinds.length === 1)
+        ? q.where('c.kind', 'in', filter.kinds)
+        : q.where(sql<boolean>`c.kind || '' in (${sql.join(filter.kinds)})`);
   if (filter.userId !== undefined) q = q.where('c.user_id', '=', filter.userId);
   if (filter.projectId !== undefined) q = q.where('c.project_id', '=', filter.projectId);
   if (filter.groupId !== undefined) q = q.where('c.group_id', '=', filter.groupId);
@@ -119,13 +194,13 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number): T {
     );
   }
   if (filter.impersonation !== 'any') q = q.where('c.impersonation', '=', filter.impersonation === true ? 1 : 0);
-  q = applyState(q, filter, now);
-  if (filter.createdBefore !== undefined) q = q.where('c.created_at', '<=', filter.createdBefore);
-  if (filter.createdAfter !== undefined) q = q.where('c.created_at', '>=', filter.createdAfter);
+  q = applyState(q, filter, now, column('ended_at'), column('expires_at'));
+  if (filter.createdBefore !== undefined) q = q.where(column('created_at'), '<=', filter.createdBefore);
+  if (filter.createdAfter !== undefined) q = q.where(column('created_at'), '>=', filter.createdAfter);
   if (filter.lastUsedBefore !== undefined) q = q.where('u.last_used_at', '<=', filter.lastUsedBefore);
   if (filter.lastUsedAfter !== undefined) q = q.where('u.last_used_at', '>=', filter.lastUsedAfter);
-  if (filter.expiresBefore !== undefined) q = q.where('c.expires_at', '<', filter.expiresBefore);
-  if (filter.expiresAfter !== undefined) q = q.where('c.expires_at', '>=', filter.expiresAfter);
+  if (filter.expiresBefore !== undefined) q = q.where(column('expires_at'), '<', filter.expiresBefore);
+  if (filter.expiresAfter !== undefined) q = q.where(column('expires_at'), '>=', filter.expiresAfter);
   if (filter.scope !== undefined)
     q = q.where(sql<boolean>`c.scopes like ${`%${escapeLike(JSON.stringify(filter.scope))}%`} escape '\\'`);
   if (filter.unusedSince !== undefined) {
@@ -140,17 +215,31 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number): T {
   if (filter.username !== undefined) q = q.where('d.username', '=', filter.username);
   if (filter.name !== undefined) q = q.where('c.name', '=', filter.name);
   if (filter.search !== undefined && filter.search.trim() !== '')
-    for (const word of filter.search.toLowerCase().trim().split(/\s+/))
-      q =
-        word.length < 3
-          ? q.where(sql<boolean>`lower(c.name) = ${word}`)
-          : q.where(sql<boolean>`lower(c.name) like ${`%${escapeLike(word)}%`} escape '\\'`);
+    for (const word of filter.search.toLowerCase().trim().split(/\s+/)) q = q.where(nameHas(word, among));
   return q as unknown as T;
 }
 
-function applyState(q: Filterable, filter: CredentialFilter, now: number): Filterable {
-  const ended = sql<boolean>`(c.ended_at is not null and c.ended_at <= ${now})`;
-  const expired = sql<boolean>`(c.expires_at is not null and c.expires_at <= ${now})`;
+/** Words of less than three letters must be the whole name (reference access-tokens 3.4). */
+function nameHas(word: string, among: SortColumn | 'count' | undefined) {
+  if (word.length < 3)
+    return among === undefined || among === 'count' || among === 'name'
+      ? sql<boolean>`lower(c.name) = ${word}`
+      : sql<boolean>`lower(c.name) || '' = ${word}`;
+  const pattern = `%${escapeLike(word)}%`;
+  return among === 'count'
+    ? sql<boolean>`c.id in (select id from credentials where lower(name) like ${pattern} escape '\\')`
+    : sql<boolean>`lower(c.name) like ${pattern} escape '\\'`;
+}
+
+function applyState(
+  q: Filterable,
+  filter: CredentialFilter,
+  now: number,
+  endedAt: RawBuilder<number>,
+  expiresAt: RawBuilder<number>,
+): Filterable {
+  const ended = sql<boolean>`(c.ended_at is not null and ${endedAt} <= ${now})`;
+  const expired = sql<boolean>`(c.expires_at is not null and ${expiresAt} <= ${now})`;
   if (filter.revoked !== undefined) q = filter.revoked ? q.where(ended) : q.where(sql<boolean>`not ${ended}`);
   switch (filter.state) {
     case 'active':
@@ -162,7 +251,7 @@ function applyState(q: Filterable, filter: CredentialFilter, now: number): Filte
     case 'expired':
       return q.where(sql<boolean>`not ${ended}`).where(expired);
     case 'rotating':
-      return q.where(sql<boolean>`not ${expired}`).where('c.ended_at', '>', now);
+      return q.where(sql<boolean>`not ${expired}`).where(endedAt, '>', now);
     default:
       return q;
   }

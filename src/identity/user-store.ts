@@ -2,6 +2,7 @@
 // never changes again. It knows nothing of rights; personal namespaces and addresses have stores of their own.
 import type { Insertable, Updateable } from 'kysely';
 import type { Queryable, Tx } from '../storage/database.ts';
+import { pageOf } from '../storage/page-store.ts';
 import type { UserState, UserTable } from '../storage/schema.ts';
 import type { User } from './records.ts';
 import { contains } from './search-store.ts';
@@ -210,14 +211,11 @@ export async function listUsers(
         ),
       ),
     );
-  const { total } = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   const sort = filter.sort ?? 'desc';
-  const items = await query
+  const ordered = query
     .selectAll('u')
     .orderBy(`u.${filter.order_by ?? 'id'}`, sort)
-    .orderBy('u.id', sort)
-    .offset(page.offset)
-    .limit(page.perPage)
-    .execute();
-  return { items, total: Number(total) };
+    .orderBy('u.id', sort);
+  const { rows, total } = await pageOf(q, query, ordered, page);
+  return { items: rows, total };
 }

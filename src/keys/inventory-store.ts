@@ -6,6 +6,7 @@ import { fullNames } from '../identity/namespace-store.ts';
 import { lineageIds, type Namespace, type Project } from '../identity/records.ts';
 import { type Clock, isoDate } from '../kernel/clock.ts';
 import type { Queryable } from '../storage/database.ts';
+import { pageOf } from '../storage/page-store.ts';
 
 /** More places than anybody manages by hand; beyond, an inventory shows the first. */
 const MOST = 5000;
@@ -122,7 +123,6 @@ async function heldProjectPage(q: Queryable, held: Condition, slice: Slice) {
     .innerJoin('namespaces as n', 'n.id', 'p.namespace_id')
     .where('p.deleted_at', 'is', null)
     .where(held);
-  const records = await query.selectAll('p').orderBy('p.id').limit(slice.perPage).offset(slice.offset).execute();
-  const counted = await query.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
-  return { records, total: Number(counted.total) };
+  const { rows, total } = await pageOf(q, query, query.selectAll('p').orderBy('p.id'), slice);
+  return { records: rows, total };
 }

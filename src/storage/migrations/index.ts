@@ -7,6 +7,7 @@ import { avatars } from './0002-avatars.ts';
 import { auditChain } from './0003-audit-chain.ts';
 import { blobs } from './0004-blobs.ts';
 import { mailLinks } from './0005-mail-links.ts';
+import { listIndexes } from './0006-list-indexes.ts';
 
 export interface Migration {
   readonly id: number;
@@ -14,4 +15,4 @@ export interface Migration {
   up(q: Kysely<Schema>, engine: 'sqlite' | 'postgres'): Promise<void>;
 }
 
-export const migrations: readonly Migration[] = [heart, avatars, auditChain, blobs, mailLinks];
+export const migrations: readonly Migration[] = [heart, avatars, auditChain, blobs, mailLinks, listIndexes];

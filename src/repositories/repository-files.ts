@@ -17,6 +17,8 @@ export interface Repositories {
   /** Makes a repository by letting `fill` write into a fresh one; it appears only when `fill` succeeds. False: one existed. */
   createFilled(id: number, defaultBranch: string, fill: (path: string) => Promise<void>): Promise<boolean>;
   exists(id: number): Promise<boolean>;
+  /** Whether somebody is filling it, or left it half-made lately: what is half-made is removed with the trash. */
+  isBeingMade(id: number): Promise<boolean>;
   /** Moves the repository into the trash; nothing happens when there is none. */
   delete(id: number): Promise<void>;
   /** Removes what has lain in the trash, or half-made, since before `olderThan` (milliseconds since 1970). Answers how many. */
@@ -110,6 +112,10 @@ export function createRepositories({ root, git, shared = false }: RepositoriesOp
     must,
     exists,
     createFilled,
+    async isBeingMade(id) {
+      const drafts = await readdir(workshop).catch(() => []);
+      return drafts.some((name) => name.startsWith(`${id}-`));
+    },
     async create(id, { defaultBranch = 'main' } = {}) {
       await createFilled(id, defaultBranch, async () => {});
     },

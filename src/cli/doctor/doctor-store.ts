@@ -8,6 +8,8 @@ export interface RepositoryFact {
   readonly trashed: boolean;
   /** it has had a branch, so it must be there; one that nobody used yet may be made at its first use */
   readonly used: boolean;
+  /** nobody pushed to it, and what it holds was to be copied from another project */
+  readonly fork: boolean;
 }
 
 /** Repositories with ids above `after`, `limit` at most. */
@@ -34,7 +36,8 @@ export async function repositoryFacts(q: Queryable, after: number, limit: number
     id: row.id,
     fullPath: row.full_path,
     trashed: row.trashed_at !== null || row.deleted_at !== null,
-    used: Boolean(row.used) || (row.default_branch !== null && row.forked_from_project_id === null),
+    used: Boolean(row.used) || row.default_branch !== null,
+    fork: !row.used && row.forked_from_project_id !== null,
   }));
 }
 

@@ -52,6 +52,12 @@ export async function checkRepositories(services: Services, data: string, fsck: 
       if (await services.repositories.exists(fact.id)) {
         const said = fsck ? await fsckSays(services, fact) : null;
         if (said !== null) damage(`repository ${fact.id} of ${fact.fullPath}: ${said}`);
+      } else if (fact.used && fact.fork) {
+        const begun = await services.repositories.isBeingMade(fact.id);
+        const text = begun
+          ? `the fork ${fact.fullPath} holds nothing yet: repository ${fact.id} is being copied, or was when the server stopped`
+          : `the fork ${fact.fullPath} holds nothing: repository ${fact.id} was not copied; delete it and fork again`;
+        findings.push({ check: 'repositories', level: 'risk', text });
       } else if (fact.used) damage(`repository ${fact.id} of ${fact.fullPath} is missing`);
     }
     if (facts.length < PAGE) return findings;

@@ -1,5 +1,6 @@
 // Projects over REST (reference git-and-deploy 12.1): who may make, see, change, move and end them, and what is said of them.
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { it } from 'node:test';
 import { onBothEngines } from '../../support/both-engines.ts';
 
@@ -278,6 +279,34 @@ onBothEngines('projects over REST', (server) => {
       'a hidden source is not named',
     );
     assert.equal((await api('POST', `/projects/${source.id}/fork`, { token: ned.token, body: {} })).status, 404);
+  });
+
+  it('whose repository is gone, or was never copied, say so and never turn into an empty one', async () => {
+    const { api, services } = server();
+    const { token } = await server().user('tess');
+    const source = await project(token, { name: 'whole', initialize_with_readme: true });
+    const wish = { token, body: { name: 'first', path: 'first' } };
+    const good = (await api('POST', `/projects/${source.id}/fork`, wish)).body;
+    assert.equal(good.import_status, 'finished');
+    assert.equal(source.import_status, 'none');
+    const row = await services.db.read
+      .selectFrom('projects')
+      .select('repository_id')
+      .where('id', '=', source.id)
+      .executeTakeFirstOrThrow();
+    await rm(services.repositories.path(row.repository_id!), { recursive: true });
+
+    const failed = await api('POST', `/projects/${source.id}/fork`, { token, body: { name: 'n', path: 'second' } });
+    assert.deepEqual([failed.status, failed.body.import_status], [201, 'failed'], failed.text);
+    for (const { id, path_with_namespace: path } of [source, failed.body]) {
+      const branches = await api('GET', `/projects/${id}/repository/branches`, { token });
+      assert.deepEqual([branches.status, branches.body], [404, { message: '404 Repository Not Found' }]);
+      const basic = { authorization: `Basic ${Buffer.from(`tess:${token}`).toString('base64')}` };
+      const refs = `/${path}.git/info/refs?service=git-upload-pack`;
+      assert.equal((await server().http('GET', refs, { headers: basic })).status, 404);
+    }
+    assert.equal(await services.repositories.exists(row.repository_id!), false, 'nothing was made in its place');
+    assert.equal((await api('GET', `/projects/${failed.body.id}`, { token })).body.import_status, 'failed');
   });
 
   it('hold their bots inside: a bot makes, moves and forks nothing outside its reach', async () => {

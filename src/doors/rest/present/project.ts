@@ -112,6 +112,7 @@ export function presentProject(
     shared_runners_enabled: settings.shared_runners_enabled,
     lfs_enabled: settings.lfs_enabled,
     creator_id: project.creator_id,
+    // Routes about one project put the state of a fork's copy here; lists look at no disk.
     import_status: 'none',
     open_issues_count: 0,
     description_html: null,

@@ -69,9 +69,12 @@ export const routes: Route[] = [
         visibility: input.visibility,
       });
       const [from, to] = [source.repository_id, project.repository_id];
-      if (from !== null && to !== null && (await services.repositories.exists(from)))
-        await fork(services.repositories, from, to);
-      else await makeRepository(services, project);
+      if (source.default_branch === null) await makeRepository(services, project);
+      else if (from !== null && to !== null)
+        // As in GitLab the fork stays, and says in `import_status` that it holds nothing.
+        await fork(services.repositories, from, to).catch((error: unknown) =>
+          services.log.error({ err: error, project: project.id }, 'a fork could not be copied'),
+        );
       return created(await oneProject(services, credential, project));
     },
   }),

@@ -11,6 +11,7 @@ import type { Project } from '../../../identity/records.ts';
 import { isoDate } from '../../../kernel/clock.ts';
 import { fail } from '../../../kernel/faults.ts';
 import { prepareCommit } from '../../../repositories/commit-actions.ts';
+import { importStatus } from '../../../repositories/on-disk.ts';
 import { publish } from '../../../repositories/prepared.ts';
 import type { Services } from '../../services.ts';
 import { presentProject } from '../present/project.ts';
@@ -20,15 +21,14 @@ export async function oneProject(services: Services, credential: VerifiedCredent
   const details = (await projectDetails(services, credential, [project])).get(project.id);
   if (!details) fail({ code: 'not_found', thing: 'Project' });
   const user = actingUser(credential);
-  if (!user) return presentProject(services, project, details);
+  const imported = { import_status: await importStatus(services.repositories, project) };
+  if (!user) return { ...presentProject(services, project, details), ...imported };
   const place = { type: 'project', projectId: project.id, namespace: details.namespace } as const;
   const today = isoDate(services.clock.now());
   const direct = await findMember(services.db.read, place, user.id, today);
   const inherited = await inheritedLevel(services.db.read, place, user.id, today);
-  return presentProject(services, project, details, {
-    projectAccess: direct?.access_level ?? null,
-    groupAccess: inherited?.level ?? null,
-  });
+  const levels = { projectAccess: direct?.access_level ?? null, groupAccess: inherited?.level ?? null };
+  return { ...presentProject(services, project, details, levels), ...imported };
 }
 
 /** Makes the folder of a new project's repository. */

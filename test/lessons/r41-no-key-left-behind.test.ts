@@ -71,9 +71,40 @@ async function useEverything(lab: Lab): Promise<string[]> {
     await api('DELETE', '/personal_access_tokens/self', { token });
     await api('GET', '/user', { token });
   }
+  secrets.push(...(await useDerived(lab, await lab.pat(user, 'api'), project.full_path)));
   await lab.server.services.verifier.flush();
   await lab.server.services.refusals.flush?.();
   return secrets;
+}
+
+/** What is made from a key or a password: a session with its CSRF text, and LFS tokens, used rightly and wrongly. */
+async function useDerived(lab: Lab, token: string, path: string): Promise<string[]> {
+  const body = { login: 'root', password: lab.server.rootPassword };
+  const signedIn = await lab.api('POST', '/keyward/session', { token: null, body });
+  assert.equal(signedIn.status, 201, signedIn.text);
+  const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
+  const csrf: string = signedIn.body.csrf_token;
+  const proofs: Record<string, string>[] = [{}, { 'x-csrf-token': csrf }, { 'x-csrf-token': `${csrf}x` }];
+  for (const proof of proofs) {
+    const headers = { cookie, ...proof };
+    await lab.api('GET', '/user', { token: null, headers });
+    const wish = { name: 'made in a browser', scopes: ['api'] };
+    await lab.api('POST', '/user/personal_access_tokens', { token: null, headers, body: wish });
+  }
+  await lab.api('POST', `/projects/${encodeURIComponent(path)}/unarchive`);
+  const batch = (who: Record<string, string>) => {
+    const wanted = JSON.stringify({ operation: 'upload', objects: [{ oid: 'a'.repeat(64), size: 1 }] });
+    return lab.raw('POST', `/${path}.git/info/lfs/objects/batch`, who, wanted);
+  };
+  const asked = await batch(basic('x', token));
+  const { Authorization } = JSON.parse(asked.text).objects[0].actions.upload.header;
+  const [login = '', derived = ''] = Buffer.from(Authorization.slice('Basic '.length), 'base64').toString().split(':');
+  for (const who of [{ authorization: Authorization }, basic('other', derived), basic(login, `${derived}0`)])
+    await batch(who as Record<string, string>);
+  await lab.raw('PUT', `/${path}.git/gitlab-lfs/objects/${'a'.repeat(64)}/1`, { authorization: Authorization }, 'x');
+  await lab.api('DELETE', '/keyward/session', { token: null, headers: { cookie, 'x-csrf-token': csrf } });
+  await batch({ authorization: Authorization });
+  return [cookie.slice(cookie.indexOf('=') + 1), csrf, derived];
 }
 
 for (const engine of ['sqlite', 'postgres'] as const)

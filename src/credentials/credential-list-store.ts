@@ -64,6 +64,9 @@ const SORTS: Readonly<Record<string, SortColumn>> = {
   id: 'id',
 };
 
+/** As many keys as are named one by one in a query. */
+const MOST_NAMED = 5000;
+
 type Direction = 'asc' | 'desc';
 
 /**
@@ -84,11 +87,29 @@ export async function listCredentials(
     const { rows, total } = await pageOf(q, matching, sorted(matching, column, direction), slice);
     return { rows: rows.map(asRow), total };
   }
-  const counted = applyFilter(credentialRows(q), filter, now, 'count');
+  const named = await idsByName(q, filter);
+  if (named?.length === 0) return { rows: [], total: 0 };
+  const all = applyFilter(credentialRows(q), filter, now, 'count');
+  const counted = named ? all.where('c.id', 'in', named) : all;
+  // Counted first: what few of many keys match is found by the filters' indexes, and sorted.
+  if (named || (await countUpTo(q, counted)) <= MOST_COUNTED) {
+    const { rows, total } = await pageOf(q, counted, sorted(counted, column, direction), slice);
+    return { rows: rows.map(asRow), total };
+  }
   const page = await completePage(q, counted, slice, (limit) =>
     pageOfMany(q, filter, now, column, direction, { offset: slice.offset, limit }),
   );
   return { rows: await rowsOf(q, page.rows), total: page.total };
+}
+
+/** The keys with the name that is searched for; null when there are many. Only the index of names is read. */
+async function idsByName(q: Queryable, filter: CredentialFilter): Promise<number[] | null> {
+  const words = wordsOf(filter.search);
+  if (words.length === 0) return null;
+  let query = q.selectFrom('credentials').select('id');
+  for (const word of words) query = query.where(nameHas(word, sql`lower(name)`));
+  const rows = await query.limit(MOST_NAMED + 1).execute();
+  return rows.length > MOST_NAMED ? null : rows.map((row) => row.id);
 }
 
 /** Whether the filter leaves so few keys that they are fetched by it and then sorted; else they are read in their order. */
@@ -163,8 +184,7 @@ type Filterable = ReturnType<typeof credentialRows>;
 
 /**
  * Without `among`, indexes of the filters are welcome. When many keys are read in the order of a column, an index of a filter
- * would bring them in another order and have them sorted, so a filter that is not on that column is spelt as an expression. When
- * they are counted, names are looked at in the index of names, which is all of the table that has to be read then.
+ * would bring them in another order and have them sorted, so a filter that is not on that column is spelt as an expression.
  */
 function applyFilter<T>(query: T, filter: CredentialFilter, now: number, among?: SortColumn | 'count'): T {
   const plain = among === undefined || among === 'count';
@@ -173,10 +193,9 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number, among?:
   // Kysely's builder types differ by what is selected; the conditions touch only the three joined tables.
   let q = (query as unknown as Filterable).where('c.forgotten_at', 'is', null);
   if (filter.kinds)
-    q =
-      (plain && filter.anyOf === undefined) || (among === 'id' && filter.kinds.length === 1)
-        ? q.where('c.kind', 'in', filter.kinds)
-        : q.where(sql<boolean>`c.kind || '' in (${sql.join(filter.kinds)})`);
+    q = kindsByIndex(filter, among)
+      ? q.where('c.kind', 'in', filter.kinds)
+      : q.where(sql<boolean>`c.kind || '' in (${sql.join(filter.kinds)})`);
   if (filter.userId !== undefined) q = q.where('c.user_id', '=', filter.userId);
   if (filter.projectId !== undefined) q = q.where('c.project_id', '=', filter.projectId);
   if (filter.groupId !== undefined) q = q.where('c.group_id', '=', filter.groupId);
@@ -214,22 +233,30 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number, among?:
   }
   if (filter.username !== undefined) q = q.where('d.username', '=', filter.username);
   if (filter.name !== undefined) q = q.where('c.name', '=', filter.name);
-  if (filter.search !== undefined && filter.search.trim() !== '')
-    for (const word of filter.search.toLowerCase().trim().split(/\s+/)) q = q.where(nameHas(word, among));
+  const name = plain || among === 'name' ? sql<string>`lower(c.name)` : sql<string>`(lower(c.name) || '')`;
+  for (const word of wordsOf(filter.search)) q = q.where(nameHas(word, name));
   return q as unknown as T;
 }
 
-/** Words of less than three letters must be the whole name (reference access-tokens 3.4). */
-function nameHas(word: string, among: SortColumn | 'count' | undefined) {
-  if (word.length < 3)
-    return among === undefined || among === 'count' || among === 'name'
-      ? sql<boolean>`lower(c.name) = ${word}`
-      : sql<boolean>`lower(c.name) || '' = ${word}`;
-  const pattern = `%${escapeLike(word)}%`;
-  return among === 'count'
-    ? sql<boolean>`c.id in (select id from credentials where lower(name) like ${pattern} escape '\\')`
-    : sql<boolean>`lower(c.name) like ${pattern} escape '\\'`;
+/** Whether the index of kinds may serve: not where another one has to, for most keys are of the same few kinds. */
+function kindsByIndex(filter: CredentialFilter, among: SortColumn | 'count' | undefined): boolean {
+  if (filter.anyOf) return false;
+  if (among === undefined) return true;
+  if (among !== 'count') return among === 'id' && filter.kinds?.length === 1;
+  const { search, createdBefore, createdAfter, lastUsedBefore, lastUsedAfter, expiresBefore, expiresAfter } = filter;
+  const times = [createdBefore, createdAfter, lastUsedBefore, lastUsedAfter, expiresBefore, expiresAfter];
+  return search === undefined && filter.state !== 'rotating' && times.every((time) => time === undefined);
 }
+
+const wordsOf = (search = ''): string[] =>
+  search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
+
+/** Words of less than three letters must be the whole name (reference access-tokens 3.4). */
+const nameHas = (word: string, name: RawBuilder<unknown>) =>
+  word.length < 3 ? sql<boolean>`${name} = ${word}` : sql<boolean>`${name} like ${`%${escapeLike(word)}%`} escape '\\'`;
 
 function applyState(
   q: Filterable,

@@ -5,6 +5,8 @@ import type { User } from './records.ts';
 
 /** The user with this user name or confirmed e-mail address, in any letter case. */
 export async function findByLogin(q: Queryable, login: string): Promise<User | null> {
+  // No name holds a NUL byte, and no database takes one to look for it.
+  if (login.includes('\0')) return null;
   const lower = login.toLowerCase();
   const byName = await q.selectFrom('users').selectAll().where('username_lower', '=', lower).executeTakeFirst();
   if (byName) return byName;

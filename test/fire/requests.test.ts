@@ -6,12 +6,12 @@ import { after, before, describe, test } from 'node:test';
 import { type Action, ruleOf } from '../../src/access/actions.ts';
 import { explain } from '../../src/access/explain.ts';
 import type { UnresolvedPlace } from '../../src/access/place.ts';
-import { ACCESS_TOKEN_KINDS } from '../../src/credentials/kinds.ts';
 import { SCOPES } from '../../src/credentials/scopes.ts';
 import type { Route } from '../../src/doors/rest/route.ts';
 import { routes } from '../../src/doors/rest/routes/index.ts';
 import type { User } from '../../src/identity/records.ts';
 import { basic, type Lab, openLab, type RawAnswer } from '../lessons/lab.ts';
+import { encode, type Key, present } from './presentations.ts';
 
 const REQUESTS = Number(process.env['KEYWARD_FUZZ'] ?? 3000);
 const SEED = Number(process.env['KEYWARD_FUZZ_SEED'] ?? 20260301);
@@ -33,12 +33,6 @@ interface Operation {
   readonly requestBody?: { content: { 'application/json': { schema: Schema } } };
   readonly 'x-action': Action;
 }
-interface Key {
-  readonly id: number;
-  readonly kind: string;
-  readonly text: string;
-}
-
 describe('random requests', () => {
   let lab: Lab;
   let operations: { method: string; path: string; operation: Operation; route: Route }[];
@@ -102,8 +96,20 @@ describe('random requests', () => {
     for (const kind of ['job_token', 'trigger_token'] as const)
       await add({ kind, userId: users[3]!.id, projectId: project.id, scopes: [] });
     await add({ kind: 'runner_token', runnerId: 1, scopes: [] });
+    keys.push(await signIn());
     ids = [1, 2, group.id, sub.id, project.id, ...users.map(({ id }) => id), ...keys.slice(0, 6).map(({ id }) => id)];
     paths = [group.full_path, sub.full_path, project.full_path, project.full_path.toUpperCase()];
+  }
+
+  /** A session of the first administrator, as a browser opens it. */
+  async function signIn(): Promise<Key> {
+    const body = { login: 'root', password: lab.server.rootPassword };
+    const signedIn = await lab.api('POST', '/keyward/session', { token: null, body });
+    assert.equal(signedIn.status, 201, signedIn.text);
+    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
+    const newest = lab.server.services.db.read.selectFrom('credentials').select('id').where('kind', '=', 'session');
+    const { id } = await newest.orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow();
+    return { id, kind: 'session', text: cookie, csrf: signedIn.body.csrf_token };
   }
 
   const NASTY = [
@@ -162,23 +168,6 @@ describe('random requests', () => {
     }
   }
 
-  function present(key: Key | null): { headers: Record<string, string>; query: string; isRead: boolean } {
-    if (key === null) return { headers: {}, query: '', isRead: true };
-    const escaped = encodeURIComponent(key.text);
-    const isRead = (ACCESS_TOKEN_KINDS as readonly string[]).includes(key.kind);
-    return pick<{ headers: Record<string, string>; query: string; isRead: boolean }>([
-      { headers: { 'private-token': key.text }, query: '', isRead },
-      { headers: { authorization: `Bearer ${key.text}` }, query: '', isRead },
-      { headers: {}, query: `private_token=${escaped}`, isRead },
-      { headers: {}, query: `access_token=${escaped}`, isRead },
-      { headers: basic('x', key.text), query: '', isRead: false },
-      { headers: { 'job-token': key.text }, query: '', isRead: false },
-      { headers: { 'deploy-token': key.text }, query: '', isRead: false },
-      { headers: { cookie: `_gitlab_session=${key.text}` }, query: '', isRead: false },
-      { headers: { 'private-token': `${key.text.slice(0, -1)}!` }, query: '', isRead: false },
-    ]);
-  }
-
   /** The place that the route asks about, as `dispatch` reads it. */
   function placeOf(route: Route, path: Record<string, string>): UnresolvedPlace | null {
     const { place: type } = ruleOf(route.action);
@@ -202,10 +191,11 @@ describe('random requests', () => {
     return Promise.race([lab.raw(method, target, headers, body), late]);
   }
 
-  test(`${REQUESTS} of them, each answered, each as explain says`, { timeout: 60_000 + REQUESTS * 100 }, async () => {
+  test(`${REQUESTS} of them, each answered, each as explain says`, { timeout: 60_000 + REQUESTS * 100 }, async (t) => {
     const { services } = lab.server;
     let compared = 0;
     const statuses = new Map<number, number>();
+    const channels = new Map<string, number>();
     for (let index = 0; index < REQUESTS; index++) {
       if (index % 400 === 0) await populate();
       const { method, path, operation, route } = pick(operations);
@@ -222,9 +212,10 @@ describe('random requests', () => {
             `${encodeURIComponent(name)}=${encodeURIComponent(String(value(schema)).toWellFormed())}`,
         );
       const key = chance(0.1) ? null : pick(keys);
-      const presented = present(key);
+      const presented = present(key, lab, pick);
       if (presented.query) query.push(presented.query);
       const headers: Record<string, string> = { ...presented.headers };
+      channels.set(`${key?.kind}: ${presented.channel}`, (channels.get(`${key?.kind}: ${presented.channel}`) ?? 0) + 1);
       if (chance(0.1))
         headers['range'] = pick([
           'bytes=0-',
@@ -234,20 +225,24 @@ describe('random requests', () => {
           'x',
           `bytes=${'9'.repeat(50)}-`,
         ]);
-      if (chance(0.05)) headers['sudo'] = String(pick([...ids, 'root', 'nobody']));
+      const isSudo = chance(0.05);
+      if (isSudo && chance(0.5)) headers['sudo'] = String(pick([...ids, 'root', 'nobody']));
+      else if (isSudo) query.push(`sudo=${pick([...ids, 'root', 'nobody'])}`);
       let body: string | undefined;
       const schema = operation.requestBody?.content['application/json'].schema;
+      let isSent = presented.fields === undefined;
       if (schema?.properties) {
         const chosen = Object.entries(schema.properties).filter(() => chance(0.5));
-        body = JSON.stringify(Object.fromEntries(chosen.map(([name, one]) => [name, value(one)])));
-        headers['content-type'] = chance(0.95)
-          ? 'application/json'
-          : pick(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']);
+        const fields = Object.fromEntries(chosen.map(([name, one]) => [name, value(one)]));
+        const encoded = encode({ ...fields, ...presented.fields }, pick);
+        body = encoded.body;
+        isSent ||= encoded.type === 'application/json';
+        headers['content-type'] = encoded.type;
         headers['content-length'] = String(Buffer.byteLength(body));
       }
       const target = `/api/v4${own}${query.length > 0 ? `?${query.join('&')}` : ''}`;
       const place = placeOf(route, values);
-      const isComparable = key !== null && presented.isRead && !headers['sudo'] && place !== null;
+      const isComparable = key !== null && presented.isRead === true && isSent && !isSudo && place !== null;
       const verdict = isComparable
         ? await explain(services, await services.verifier.byId(key.id), { action: route.action, place })
         : null;
@@ -264,6 +259,9 @@ describe('random requests', () => {
       if (verdict.allowed) assert.doesNotMatch(answer.text, /"error":"invalid_token"/, said);
       if (verdict.refusedBy === 'scope') assert.ok([400, 401, 403, 404, 405].includes(answer.status), said);
     }
+    t.diagnostic(
+      `${compared} verdicts compared, ${channels.size} pairs of kind and channel, ${JSON.stringify([...statuses].sort())}`,
+    );
     assert.ok(compared > REQUESTS / 10, `${compared} verdicts were compared`);
     assert.ok((statuses.get(200) ?? 0) > REQUESTS / 100, JSON.stringify([...statuses]));
   });
@@ -280,6 +278,9 @@ describe('random requests', () => {
         'Basic !!!!',
         `basic   ${Buffer.from([0xff, 0xfe, 0x3a, 0xc3, 0x28]).toString('base64')}`,
         `Bearer ${encodeURIComponent(secret) || 'x'}`,
+        basic('root', lab.server.rootPassword).authorization!,
+        basic('oauth2', secret).authorization!,
+        basic(secret, 'x-oauth-basic').authorization!,
       ]);
       const service = pick(['git-upload-pack', 'git-receive-pack', 'x', '']);
       const at = chance(0.6) ? project : encodeURIComponent(pick(logins));

@@ -70,8 +70,15 @@ export function isZeroId(id: string): boolean {
  * a backslash, `.git` in any spelling that some file system takes for `.git`, a part over 255 or a path over 4096 bytes.
  */
 export function parseTreePath(text: string): TreePath | null {
-  if (text === '' || !text.isWellFormed() || Buffer.byteLength(text) > 4096) return null;
-  if (/[\u0000-\u001f\u007f\\]/.test(text)) return null;
+  return /[\u0000-\u001f\u007f\\]/.test(text) ? null : parseReadPath(text);
+}
+
+/**
+ * Reads a path that is only looked up in a tree: also with a backslash (systemd's units have one) or a control byte other than NUL,
+ * for git keeps such names and they come by pushes. It never becomes a path of the server.
+ */
+export function parseReadPath(text: string): TreePath | null {
+  if (text === '' || text.includes('\0') || !text.isWellFormed() || Buffer.byteLength(text) > 4096) return null;
   return text.split('/').every(isTreePart) ? (text as TreePath) : null;
 }
 

@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream';
 import { lastCommitOf } from './commits.ts';
 import { RepositoryError } from './errors.ts';
-import { type ObjectId, parseTreePath, type TreePath } from './ref-names.ts';
+import { type ObjectId, parseReadPath, type TreePath } from './ref-names.ts';
 import type { Repositories } from './repository-files.ts';
 
 export interface TreeEntry {
@@ -49,7 +49,7 @@ export async function listTree(
   options: { commitId: ObjectId; path?: string; recursive?: boolean },
 ): Promise<TreeEntry[]> {
   const folder = (options.path ?? '').replace(/^\/+|\/+$/g, '');
-  if (folder !== '' && !parseTreePath(folder)) throw new RepositoryError('path_missing', folder);
+  if (folder !== '' && !parseReadPath(folder)) throw new RepositoryError('path_missing', folder);
   const args = ['ls-tree', '-z', ...(options.recursive ? ['-r', '-t'] : []), `${options.commitId}:${folder}`];
   const result = await repositories.run(id, args);
   if (result.code !== 0) throw new RepositoryError('path_missing', folder);
@@ -80,7 +80,7 @@ export async function findFile(
   commitId: ObjectId,
   path: string,
 ): Promise<BlobEntry & { path: TreePath }> {
-  const parsed = parseTreePath(path);
+  const parsed = parseReadPath(path);
   const entry = parsed && (await lookUpPaths(repositories, id, commitId, [parsed])).get(parsed);
   if (!parsed || entry?.type !== 'blob') throw new RepositoryError('path_missing', path);
   return { ...entry, path: parsed };

@@ -2,7 +2,7 @@
 // inside its segment and no second decoder can disagree (security-lessons R1). It knows no routes.
 
 export interface RawUrl {
-  /** decoded segments, none empty; null when the path is not one we serve: `//`, `..`, control bytes, broken escapes */
+  /** decoded segments, none empty; null when the path is not one we serve: `//`, `..`, control bytes but in file names, broken escapes */
   readonly segments: readonly string[] | null;
   /** what stands behind `?`, undecoded */
   readonly query: string;
@@ -26,11 +26,17 @@ function decodeSegments(path: string): string[] | null {
   const segments: string[] = [];
   for (const raw of path.slice(1).split('/')) {
     const segment = decodeOnce(raw);
-    if (segment === null || segment === '' || /[\u0000-\u001f\u007f]/.test(segment)) return null;
+    if (segment === null || segment === '' || segment.includes('\0')) return null;
+    if (/[\u0001-\u001f\u007f]/.test(segment) && !isFileName(segments)) return null;
     if (segment.split(/[/\\]/).some((part) => part === '..' || part === '.')) return null;
     segments.push(segment);
   }
   return segments;
+}
+
+/** Whether what follows is the name of a file in a repository, in which git keeps every byte but NUL. */
+function isFileName(before: readonly string[]): boolean {
+  return before.at(-1) === 'files' && before.at(-2) === 'repository';
 }
 
 /** Decodes percent escapes as UTF-8, once; null for broken ones. */

@@ -72,6 +72,51 @@ describe('code over REST', () => {
     assert.deepEqual([tried.status, tried.body], [200, { dry_run: 'success' }]);
   });
 
+  it('reads files whose names hold what only git would have, and writes none such', async () => {
+    const names = ['dev-disk-by\\x2dlabel.mount', 'tab\there', 'two\nlines', 'units/a\\b.service', 'bell\u0007'];
+    const made = await project({ 'README.md': 'x' });
+    const git = async (args: readonly string[], input = '') =>
+      (await forge.services.repositories.must(made.repository_id!, args, { input })).toString('utf8').trim();
+    const entry = async (name: string) => {
+      const blob = await git(['hash-object', '-w', '--stdin'], `in ${name}`);
+      return `100644 blob ${blob}\t${name.replace('units/', '')}\0`;
+    };
+    const flat = await Promise.all(names.filter((name) => !name.startsWith('units/')).map(entry));
+    const units = await git(['mktree', '-z'], await entry('units/a\\b.service'));
+    const tree = await git(['mktree', '-z'], `${flat.join('')}040000 tree ${units}\tunits\0`);
+    const who = ['-c', 'user.name=x', '-c', 'user.email=x@example.com'];
+    await git(['update-ref', 'refs/heads/main', await git([...who, 'commit-tree', tree, '-m', 'odd names'])]);
+    for (const name of names) {
+      const path = at(made, `/repository/files/${encodeURIComponent(name)}`);
+      const one = await forge.api('GET', `${path}?ref=main`, asDeveloper);
+      assert.deepEqual([one.status, one.body.file_path], [200, name], JSON.stringify(one.body));
+      assert.equal(Buffer.from(one.body.content, 'base64').toString(), `in ${name}`);
+      assert.equal((await forge.api('GET', `${path}/raw?ref=main`, asDeveloper)).status, 200);
+      assert.equal((await forge.api('GET', `${path}/blame?ref=main`, asDeveloper)).status, 200);
+      const history = await forge.api(
+        'GET',
+        at(made, `/repository/commits?path=${encodeURIComponent(name)}`),
+        asDeveloper,
+      );
+      assert.equal(history.body.length, 1);
+      const again = { branch: 'main', commit_message: 'x', content: 'x' };
+      assert.equal((await forge.api('PUT', path, asMaintainer, again)).status, 400);
+    }
+    const folder = await forge.api('GET', at(made, `/repository/tree?path=units`), asDeveloper);
+    assert.deepEqual(
+      folder.body.map((entry: { path: string }) => entry.path),
+      ['units/a\\b.service'],
+    );
+    for (const name of ['tab\u0000here', '..\\config', 'a\n/../b', 'no\nsuch'])
+      assert.equal(
+        (await forge.api('GET', at(made, `/repository/files/${encodeURIComponent(name)}?ref=main`), asDeveloper))
+          .status,
+        404,
+        name,
+      );
+    assert.equal((await forge.api('GET', at(made, `/repository/branches/a%0Ab`), asDeveloper)).status, 404);
+  });
+
   it('lists, shows, makes and removes branches', async () => {
     const made = await project();
     const base = at(made, '/repository/branches');

@@ -14,7 +14,7 @@ import { diffOfCommit } from '../../../repositories/diffs.ts';
 import { RepositoryError } from '../../../repositories/errors.ts';
 import { prepareCherryPick, prepareRevert } from '../../../repositories/picks.ts';
 import { discard, type PreparedCommit, publish } from '../../../repositories/prepared.ts';
-import { branchRef, parseTreePath } from '../../../repositories/ref-names.ts';
+import { branchRef, parseReadPath } from '../../../repositories/ref-names.ts';
 import { refsContaining, resolve } from '../../../repositories/refs.ts';
 import {
   type Code,
@@ -108,7 +108,7 @@ export const routes: Route[] = [
       const start = range ? range[2]! : input.ref_name || 'HEAD';
       const from = input.all ? null : await commitOrNone(context, opened, start, input.ref_name !== undefined);
       const exclude = range ? await commitOf(context, opened, range[1]!) : null;
-      const path = input.path ? parseTreePath(input.path.replace(/^\/+|\/+$/g, '')) : undefined;
+      const path = input.path ? parseReadPath(input.path.replace(/^\/+|\/+$/g, '')) : undefined;
       if (path === null) return paged([], 0);
       const options: LogOptions = {
         ...(from ? { from } : {}),

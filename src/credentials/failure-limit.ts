@@ -59,10 +59,15 @@ export class FailureLimit {
   }
 }
 
-/** What counts as one address: one IPv6 customer has a whole /64, and IPv4 inside IPv6 is the IPv4 address. */
+/**
+ * What counts as one address: one IPv6 customer has a whole /64, and IPv4 inside IPv6 is the IPv4 address. Some proxies name a port
+ * behind the address, another one for each connection: it does not count.
+ */
 export function addressKey(ip: string): string {
-  const plain = ip.startsWith('::ffff:') ? ip.slice(7) : ip;
-  if (!plain.includes(':')) return plain;
+  if (!ip.includes(':')) return ip;
+  const bare = ip.startsWith('[') ? ip.slice(1).split(']')[0]! : ip.toLowerCase();
+  const plain = bare.startsWith('::ffff:') && bare.includes('.') ? bare.slice(7) : bare;
+  if (plain.includes('.') && /^[\d.]+(?::\d+)?$/.test(plain)) return plain.split(':')[0]!;
   const [head = '', tail = ''] = plain.split('%')[0]!.split('::');
   const left = head.split(':').filter(Boolean);
   const right = tail.split(':').filter(Boolean);

@@ -83,6 +83,37 @@ describe('the addresses of failures', () => {
     assert.notEqual(addressKey('2001:db8:1:2::1'), addressKey('2001:db8:1:3::1'));
     assert.equal(addressKey('::ffff:192.0.2.1'), addressKey('192.0.2.1'));
     assert.equal(addressKey('fe80::1%eth0'), addressKey('fe80::2'));
+    assert.equal(addressKey('2001:DB8:1:2::1'), addressKey('2001:db8:1:2::7'));
+  });
+
+  it('do not change with a port that a proxy names behind them', async () => {
+    assert.equal(addressKey('203.0.113.5:4711'), addressKey('203.0.113.5'));
+    assert.equal(addressKey('::ffff:203.0.113.5:4711'), addressKey('203.0.113.5'));
+    assert.equal(addressKey('[2001:db8:1:2::1]:4711'), addressKey('2001:db8:1:2::9'));
+    const ask = (forwarded: string, token: string) =>
+      proxied.api('GET', '/user', { token, headers: { 'x-forwarded-for': forwarded } });
+    for (let index = 0; index < LIMIT; index++) await ask(`203.0.113.90:${4000 + index}`, guess());
+    assert.equal((await ask('203.0.113.90:5000', proxied.rootToken)).status, 429);
+  });
+
+  it('are named by X-Forwarded-For alone, by its last link that is no proxy of ours, however long the chain is', async () => {
+    const ask = (headers: Record<string, string>, token: string) => proxied.api('GET', '/user', { token, headers });
+    const chain = Array.from({ length: 500 }, (_, index) => `10.9.${index >> 8}.${index & 255}`).join(', ');
+    const behind = (last: string) => ({ 'x-forwarded-for': `${chain}, ${last}` });
+    for (let index = 0; index < LIMIT; index++)
+      await ask(
+        { ...behind('2001:db8:77::1'), 'x-real-ip': `192.0.2.${index}`, forwarded: `for=192.0.2.${index}` },
+        guess(),
+      );
+    assert.equal((await ask(behind('2001:db8:77::ffff'), proxied.rootToken)).status, 429, 'the same /64');
+    assert.equal(
+      (await ask(behind('2001:db8:77::1, 10.1.0.9, 127.0.0.3'), proxied.rootToken)).status,
+      429,
+      'two proxies on',
+    );
+    assert.equal((await ask(behind('2001:db8:78::1'), proxied.rootToken)).status, 200);
+    for (const garbage of ['', ',', ' , ,', 'unknown', '_hidden', '"[::1]"', '999.1.1.1', 'a'.repeat(4000), '\u00e9'])
+      assert.equal((await ask({ 'x-forwarded-for': garbage }, proxied.rootToken)).status, 200, garbage);
   });
 
   it('are so many at most, and the oldest go first', async () => {

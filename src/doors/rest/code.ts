@@ -6,6 +6,7 @@ import { decide } from '../../access/decide.ts';
 import { atProject, type ProjectPlace } from '../../access/place.ts';
 import { gatherRefFacts } from '../../access/ref-facts.ts';
 import { judgeRefUpdate, type RefFacts, type RefRefusal } from '../../access/ref-rules.ts';
+import type { Refusal } from '../../access/refusal.ts';
 import { actingUser } from '../../credentials/verified-credential.ts';
 import { fail } from '../../kernel/faults.ts';
 import type { Signature } from '../../repositories/drafts.ts';
@@ -18,6 +19,7 @@ import type { MovedRef } from '../../repositories/push-store.ts';
 import { branchRef, type ObjectId, parseBranchName } from '../../repositories/ref-names.ts';
 import { isEmpty, readRefs, resolve } from '../../repositories/refs.ts';
 import type { Services } from '../services.ts';
+import { refusalAuditOf } from './refusal-audit.ts';
 import { json, type RestContext, type RestReply, type Route, route } from './route.ts';
 
 /** What the helpers here need of a context. */
@@ -180,7 +182,10 @@ export async function refusedBefore(
   // What only the commit itself could tell is taken for good here; it is asked once there is one.
   const update = { ref, kind: isThere ? 'update' : 'create', forced: false, inProtectedBranch: true } as const;
   const rule = judgeRefUpdate(await refFactsOf(context, code), update);
-  return rule && words(rule);
+  if (rule === null) return null;
+  const at = atProject(code.place.project.id);
+  refusalAuditOf(context.services).note(refusalOf(context, rule), 'repository:commit', at, context.actor.ip ?? '');
+  return words(rule);
 }
 
 export const MAY_NOT_PUSH = 'You are not allowed to push into this branch';
@@ -212,8 +217,27 @@ export async function pushOverRest(
     await move();
   });
   if (refused === null) return null;
+  // Judged inside a transaction that was given up, so nothing but this tells the audit of it.
+  const refusal = 'rule' in refused ? refusalOf(context, refused.rule) : refused.lock;
+  refusalAuditOf(context.services).note(refusal, action, atProject(place.project.id), context.actor.ip ?? '');
   if ('rule' in refused) return words(refused.rule);
   return fail({ code: 'forbidden', reason: null });
+}
+
+/** A ref rule's no as a refusal of the fourth lock, for the audit. */
+function refusalOf(context: CodeContext, rule: RefRefusal): Refusal {
+  return {
+    lock: 'role',
+    code: rule.code,
+    visible: true,
+    acceptedScopes: [],
+    thing: 'Project',
+    row: rule.row,
+    detail: `the rule "${rule.row}" of branches and tags`,
+    credential: context.credential,
+    dead: null,
+    message: rule.message,
+  };
 }
 
 /** What the rules know of the caller, for `can_push` and its like. */

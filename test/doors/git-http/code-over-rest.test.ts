@@ -1,6 +1,7 @@
 // Code over REST (reference git-and-deploy 11.3, 12.6 to 12.8): every route, its fields, its errors, and the same rules as a push.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { refusalAuditOf } from '../../../src/doors/rest/refusal-audit.ts';
 import type { Project, User } from '../../../src/identity/records.ts';
 import { type Forge, openForge } from './forge.ts';
 
@@ -47,6 +48,20 @@ describe('code over REST', () => {
       assert.deepEqual([action.file_path, answer.status, answer.body], [action.file_path, 403, no]);
       assert.equal((await forge.api('POST', commits, asMaintainer, write([action]))).status, 400);
     }
+    await refusalAuditOf(forge.services).idle();
+    const events = await forge.services.db.read
+      .selectFrom('audit_events')
+      .select(['action', 'author_id', 'message'])
+      .where('result', '=', 'refused')
+      .where('entity_id', '=', made.id)
+      .execute();
+    assert.deepEqual(events, [
+      {
+        action: 'repository:commit',
+        author_id: developer.id,
+        message: 'refused: the rule "main" of branches and tags',
+      },
+    ]);
     const file = { branch: 'main', commit_message: 'x', content: 'x' };
     const taken = await forge.api('POST', at(made, '/repository/files/README.md'), asDeveloper, file);
     assert.deepEqual(taken.body, { message: 'You are not allowed to push into this branch' });

@@ -260,6 +260,22 @@ onBothEngines('users over REST', (server) => {
     }
   });
 
+  it('and token bots are blocked like anybody: their key rests until they are let in again', async () => {
+    const { api } = server();
+    const { token } = await server().user('bot-keeper');
+    const project = (await api('POST', '/projects', { token, body: { name: 'with-a-bot' } })).body;
+    const expires_at = new Date(Date.now() + 864e5).toISOString().slice(0, 10);
+    const body = { name: 'bot', scopes: ['read_api'], expires_at };
+    const made = (await api('POST', `/projects/${project.id}/access_tokens`, { token, body })).body;
+    const asks = async () => (await api('GET', `/projects/${project.id}`, { token: made.token })).status;
+    assert.equal(await asks(), 200);
+    const blocked = await api('POST', `/users/${made.user_id}/block`);
+    assert.deepEqual([blocked.status, blocked.body], [201, true]);
+    assert.ok([401, 403].includes(await asks()));
+    assert.equal((await api('POST', `/users/${made.user_id}/unblock`)).status, 201);
+    assert.equal(await asks(), 200);
+  });
+
   it('and of several who delete one user together, one does it and the others hear that he is gone', async () => {
     const { id } = await server().user('wanted-gone');
     const together = await Promise.all(Array.from({ length: 5 }, () => server().api('DELETE', `/users/${id}`)));

@@ -52,6 +52,16 @@ describe('what was taken away', () => {
     assert.deepEqual([await rest(), await git()], [404, 404]);
   });
 
+  test('the group that was shared with is deleted', async () => {
+    const friends = await lab.world.group({});
+    await lab.api('POST', `/groups/${friends.id}/members`, { body: { user_id: user.id, access_level: 40 } });
+    const share = { group_id: friends.id, group_access: 30 };
+    assert.equal((await lab.api('POST', `/projects/${project.id}/share`, { body: share })).status, 201);
+    assert.deepEqual([await rest(), await git(), await listed()], [200, 200, 1]);
+    assert.equal((await lab.api('DELETE', `/groups/${friends.id}`)).status, 202);
+    assert.deepEqual([await rest(), await git(), await listed()], [404, 404, 0]);
+  });
+
   test('a role is lowered', async () => {
     await lab.api('POST', `/projects/${project.id}/members`, { body: { user_id: user.id, access_level: 30 } });
     const write = (branch: string) =>

@@ -81,4 +81,28 @@ describe('the whole table', () => {
     }
     assert.equal(JSON.stringify(openApiDocument(allRoutes, 'https://x')).includes('x-param'), false);
   });
+
+  test('the document holds every route of it, with all of its parameters', () => {
+    type Operation = {
+      parameters: { name: string; in: string }[];
+      requestBody?: { content: { 'application/json': { schema: { properties: object } } } };
+    };
+    const { paths } = openApiDocument(allRoutes, 'https://x') as unknown as {
+      paths: Record<string, Record<string, Operation>>;
+    };
+    const count = Object.values(paths).reduce((sum, methods) => sum + Object.keys(methods).length, 0);
+    assert.equal(count, allRoutes.length);
+    for (const route of allRoutes) {
+      const path = route.path.replace(/[:*]([A-Za-z_]*)/g, (_all, name) => `{${name || 'path'}}`);
+      const operation = paths[path]?.[route.method.toLowerCase()];
+      assert.ok(operation, `${route.method} ${route.path}`);
+      const told = [
+        ...operation.parameters.map(({ name }) => name.replace('[]', '')),
+        ...Object.keys(operation.requestBody?.content['application/json'].schema.properties ?? {}),
+      ];
+      const { properties } = route.params as unknown as { properties: object };
+      const wanted = [...Object.keys(properties), ...[...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)];
+      for (const name of wanted) assert.ok(told.includes(name), `${name} of ${route.method} ${route.path}`);
+    }
+  });
 });

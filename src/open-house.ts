@@ -10,6 +10,7 @@ import { createVerifier } from './credentials/verify.ts';
 import type { Services } from './doors/services.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { systemRandom } from './kernel/random.ts';
+import { isExpectedFailure } from './repositories/expected-failures.ts';
 import { createGit } from './repositories/git.ts';
 import { createRepositories } from './repositories/repository-files.ts';
 import { openBlobs } from './storage/blobs.ts';
@@ -47,7 +48,10 @@ export async function openHouse(config: Config, options: OpenOptions): Promise<O
   const db = await openDatabase({ url: config.databaseUrl.reveal(), clock });
   const house: House = { db, clock, random: systemRandom, keys, url: options.url, sshUrl: options.sshUrl ?? null, log };
   const git = createGit({
-    log: ({ command, code, stderr }) => log.warn({ command, code, stderr }, 'git ended unexpectedly'),
+    log: ({ command, code, stderr }) =>
+      isExpectedFailure(code, stderr)
+        ? log.debug({ command, code, stderr }, 'git said no')
+        : log.warn({ command, code, stderr }, 'git ended unexpectedly'),
   });
   const repositories = createRepositories({
     root: join(config.data, 'repositories'),

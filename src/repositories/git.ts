@@ -98,7 +98,7 @@ export interface GitOptions {
   readonly queue?: number;
   /** Default: 64 KiB a minute. */
   readonly patience?: Patience;
-  /** Told about children that failed unexpectedly. Receives no secrets: git never sees any. */
+  /** Told about children that failed, expectedly or not. Receives no secrets: git never sees any. */
   readonly log?: (event: { command: string; code: number; stderr: string }) => void;
 }
 

@@ -53,6 +53,7 @@ export const actions = {
   'user:list': atInstance({ effect: 'read', kinds: 'everyone', scopes: READ_USER, instance: 'anyone' }),
   'user:read': atInstance({ effect: 'read', kinds: 'signed_in', scopes: READ_USER, instance: 'self' }),
   'user:administer': atInstance(ADMIN_WRITE),
+  'user_email:list': atInstance(ADMIN_READ),
   'user:projects': atInstance({ ...READ_BY_ANYONE, instance: 'anyone' }),
   'self:read': atInstance({ effect: 'read', kinds: 'signed_in', scopes: READ_USER, instance: 'self' }),
   'account:read': atInstance({ effect: 'read', kinds: 'people', scopes: READ_USER, instance: 'self' }),

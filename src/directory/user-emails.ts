@@ -24,7 +24,11 @@ async function userOf(q: Queryable, id: number): Promise<User> {
 }
 
 /** The addresses of a user beside his primary one. 404 `User`. */
-export async function listUserEmails(house: House, _allowed: Administer, userId: number): Promise<UserEmail[]> {
+export async function listUserEmails(
+  house: House,
+  _allowed: Allowed<'user_email:list'>,
+  userId: number,
+): Promise<UserEmail[]> {
   const user = await userOf(house.db.read, userId);
   return listSecondaryEmails(house.db.read, user.id);
 }

@@ -66,7 +66,9 @@ describe('a name that climbs', () => {
         // Taken literally, an escape is a name like any other.
         if (climb.includes('%')) continue;
         const body = {
-          branch: 'main',
+          // Not the protected one, which would refuse before it looks at the path.
+          branch: 'climbs',
+          start_branch: 'main',
           commit_message: 'climb',
           actions: [{ action: 'create', file_path: climb, content: 'x' }],
         };

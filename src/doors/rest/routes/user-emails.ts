@@ -13,7 +13,7 @@ export const routes: Route[] = [
   route({
     method: 'GET',
     path: '/users/:id/emails',
-    action: 'user:administer',
+    action: 'user_email:list',
     params: none,
     paged: true,
     summary: 'Lists the addresses of a user beside the primary one',

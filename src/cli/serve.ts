@@ -2,6 +2,7 @@
 // administrator is. The log is JSON lines on standard output; the words for people go to standard error.
 import pino from 'pino';
 import { ConfigError, isLoopback, readConfig } from '../config.ts';
+import { isoTime, systemClock } from '../kernel/clock.ts';
 import type { RunningServer } from '../server.ts';
 import { logOutput } from './log-output.ts';
 import { EXIT, type ExitCode } from './terminal.ts';
@@ -22,7 +23,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     return EXIT.usage;
   }
   const output = logOutput();
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, output);
+  const log = pino({ base: null, timestamp: () => `,"time":"${isoTime(systemClock.now())}"` }, output);
   for (const warning of config.warnings) log.warn(warning);
   const { startServer } = await import('../server.ts');
   let server: RunningServer;

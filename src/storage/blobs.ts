@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { randomHex } from '../kernel/random.ts';
+import { flushFolder } from './flush-folder.ts';
 
 /** The bytes were not what the writer had announced. Nothing was kept. */
 export class BlobMismatch extends Error {
@@ -141,15 +142,6 @@ function measure(most = Number.POSITIVE_INFINITY): {
 async function makeFolder(folder: string, root: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (made !== undefined) await flushFolder(root);
-}
-
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function names(folder: string): Promise<string[]> {

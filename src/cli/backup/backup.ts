@@ -10,6 +10,7 @@ import { isoTime } from '../../kernel/clock.ts';
 import { randomHex } from '../../kernel/random.ts';
 import { type CopiedFile, copyFile, copyRepository, filesBelow } from '../../repositories/copy.ts';
 import { type DumpedRow, dumpDatabase } from '../../storage/dump.ts';
+import { flushFolder } from '../../storage/flush-folder.ts';
 import { repositoryFacts } from '../doctor/doctor-store.ts';
 import { VERSION } from '../version.ts';
 import { auditTrust } from './audit.ts';
@@ -139,16 +140,6 @@ async function writeWhole(path: string, text: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** The new name is durable when this returns. */
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomHex } from '../kernel/random.ts';
+import { flushFolder } from '../storage/flush-folder.ts';
 import { RepositoryError } from './errors.ts';
 import { type Git, GitFailed, type GitResult, type GitRunOptions } from './git.ts';
 import { parseBranchName } from './ref-names.ts';
@@ -167,10 +168,7 @@ async function touch(file: string): Promise<void> {
 
 /** Makes the renames on the way from `root` to `target` durable. */
 async function flushFolders(root: string, target: string): Promise<void> {
-  for (let folder = dirname(target); folder.length >= root.length; folder = dirname(folder)) {
-    const handle = await open(folder, 'r');
-    await handle.sync().finally(() => handle.close());
-  }
+  for (let folder = dirname(target); folder.length >= root.length; folder = dirname(folder)) await flushFolder(folder);
 }
 
 async function folderSize(folder: string): Promise<number> {

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server as NetServer } from 'node:n
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { cutDisabledElsewhere } from './access/deploy-key-places.ts';
 import { HEAD_FILE, startSealer } from './audit/sealer.ts';
 import { type Address, type Config, derivedSshUrl, derivedUrl } from './config.ts';
 import { watchLiveUses } from './credentials/live-use-watch.ts';
@@ -126,7 +127,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   local.answer('doctor', async () => ({ forwardedSeen }));
   await reconcilePushes(services);
   services.refusals.start();
-  const watch = watchLiveUses(services);
+  const watch = watchLiveUses(services, cutDisabledElsewhere);
   undo.push(() => watch.stop());
   const sealer = startSealer(services, { headFile: join(config.data, HEAD_FILE) });
   undo.push(() => sealer.stop());

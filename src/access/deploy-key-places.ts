@@ -8,10 +8,10 @@ import { liveUsesOf } from '../credentials/live-uses.ts';
 import { afterCommit, type Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { EndReason } from '../storage/schema.ts';
-import { deleteGrants, strandedKeys } from './deploy-key-store.ts';
+import { deleteGrants, notGranted, strandedKeys } from './deploy-key-store.ts';
 
 /**
- * Takes deploy keys out of projects (all of them, or one) and cuts what they hold open, after the commit. Gives the ids of the
+ * Takes deploy keys out of projects (all of them, or one) and cuts what they hold open there, after the commit. Gives the ids of the
  * keys that were enabled there and of those that ended with it.
  */
 export async function disableDeployKeys(
@@ -20,10 +20,18 @@ export async function disableDeployKeys(
   which: { readonly projectIds: readonly number[]; readonly keyId?: number },
   reason: EndReason,
 ): Promise<{ disabled: Credential['id'][]; ended: Credential['id'][] }> {
-  const disabled = await deleteGrants(tx, which);
+  const grants = await deleteGrants(tx, which);
+  const disabled = [...new Set(grants.map((grant) => grant.credentialId))];
   const ended = await strandedKeys(tx, disabled);
   for (const id of ended) await endCredential(tx, house, id, reason);
   await forgetCredentials(tx, ended, house.clock.now());
-  if (disabled.length > 0) afterCommit(tx, () => liveUsesOf(house).cut(disabled));
+  if (grants.length > 0) afterCommit(tx, () => liveUsesOf(house).cutAt(grants));
   return { disabled, ended };
+}
+
+/** Cuts, once, what a deploy key holds open in a project where another node has disabled it. Asks only about what is open. */
+export async function cutDisabledElsewhere(house: House): Promise<void> {
+  const uses = liveUsesOf(house);
+  const lost = await notGranted(house.db.read, uses.heldByDeployKeys());
+  if (lost.length > 0) uses.cutAt(lost);
 }

@@ -1,6 +1,7 @@
 // The table `deploy_key_projects`: in which projects a deploy key is enabled, and where it may push (reference git-and-deploy
 // 6.1). With the queries that need it beside the keys. Who may change it is for the deeds.
 import { type Selectable, type SqlBool, sql } from 'kysely';
+import type { KeyAtProject } from '../credentials/live-uses.ts';
 import type { SshPublicKey } from '../credentials/ssh-key.ts';
 import { asSshKeys, type SshKeyRow, sshKeys } from '../credentials/ssh-key-store.ts';
 import { fullNames } from '../identity/namespace-store.ts';
@@ -217,11 +218,33 @@ export async function setGrantPush(
   return row !== undefined;
 }
 
-/** Takes keys out of projects, with what protected refs there said of them. Gives the ids of the keys that were enabled. */
+/** Of these pairs of key and project, those in which the key is not enabled (any more). */
+export async function notGranted(q: Queryable, pairs: readonly KeyAtProject[]): Promise<KeyAtProject[]> {
+  const ids = (pick: (pair: KeyAtProject) => number) => [...new Set(pairs.map(pick))];
+  if (pairs.length === 0) return [];
+  const rows = await q
+    .selectFrom('deploy_key_projects')
+    .select(['credential_id', 'project_id'])
+    .where(
+      'credential_id',
+      'in',
+      ids((pair) => pair.credentialId),
+    )
+    .where(
+      'project_id',
+      'in',
+      ids((pair) => pair.projectId),
+    )
+    .execute();
+  const granted = new Set(rows.map((row) => `${row.credential_id} ${row.project_id}`));
+  return pairs.filter((pair) => !granted.has(`${pair.credentialId} ${pair.projectId}`));
+}
+
+/** Takes keys out of projects, with what protected refs there said of them. Gives what was enabled where. */
 export async function deleteGrants(
   tx: Tx,
   which: { readonly projectIds: readonly number[]; readonly keyId?: number } | { readonly keyId: number },
-): Promise<number[]> {
+): Promise<KeyAtProject[]> {
   const projectIds = 'projectIds' in which ? [...which.projectIds] : null;
   if (projectIds?.length === 0) return [];
   let grants = tx.deleteFrom('deploy_key_projects');
@@ -236,7 +259,7 @@ export async function deleteGrants(
         eb.selectFrom('protected_refs').select('id').where('project_id', '=', grant.project_id),
       )
       .execute();
-  return [...new Set(gone.map((grant) => grant.credential_id))];
+  return gone.map((grant) => ({ credentialId: grant.credential_id, projectId: grant.project_id }));
 }
 
 /** Those of some keys that belong to no project any more and are not public: nothing can use or list them. */

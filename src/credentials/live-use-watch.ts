@@ -14,14 +14,21 @@ export async function cutEndedElsewhere(house: House): Promise<void> {
   if (userIds.length > 0) for (const id of await shutOutAmong(house.db.read, userIds)) uses.cutUser(id);
 }
 
-/** Does so every second until it is stopped. A failure is logged, and the next second tries again. */
-export function watchLiveUses(house: House): { stop(): Promise<void> } {
+/**
+ * Does so every second until it is stopped, and `also` after it: what only a room above knows to end a use. A failure is logged,
+ * and the next second tries again.
+ */
+export function watchLiveUses(
+  house: House,
+  also: (house: House) => Promise<void> = async () => {},
+): { stop(): Promise<void> } {
   let running = Promise.resolve();
   let busy = false;
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
     running = cutEndedElsewhere(house)
+      .then(() => also(house))
       .catch((error: unknown) => house.log.error({ err: error }, 'the keys of what is open could not be looked at'))
       .finally(() => {
         busy = false;

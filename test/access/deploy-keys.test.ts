@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../src/access/decide.ts';
-import { disableDeployKeys } from '../../src/access/deploy-key-places.ts';
-import { findEnabledKey, insertGrant, setGrantPush } from '../../src/access/deploy-key-store.ts';
+import { cutDisabledElsewhere, disableDeployKeys } from '../../src/access/deploy-key-places.ts';
+import { deleteGrants, findEnabledKey, insertGrant, setGrantPush } from '../../src/access/deploy-key-store.ts';
 import { explain } from '../../src/access/explain.ts';
 import { atProject } from '../../src/access/place.ts';
 import { deleteBot } from '../../src/credentials/bots.ts';
@@ -121,6 +121,61 @@ forEachEngine('deploy keys', (engine) => {
     await setUser(creator, { state: 'blocked' });
     await cutEndedElsewhere(world.house);
     assert.equal(lasting.signal.aborted, true);
+  });
+
+  test('are cut where they are disabled and nowhere else, by a deed here or on another node', async () => {
+    const db = await engine.open();
+    const { world, here, there, key } = await small(db);
+    const other = await world.sshKey({ kind: 'deploy_key', public: true });
+    await db.tx((tx) => insertGrant(tx, { keyId: other.id, projectId: here.id, canPush: false }, START));
+    const open = async (print: string, project: Project | null) => {
+      const verified = await world.verifier.sshKey(print);
+      assert.ok(verified.ok);
+      const use = liveUsesOf(world.house).open(verified.value);
+      if (project) use.at(project.id);
+      return use;
+    };
+    const both = async () => [
+      await open(key.fingerprint!, here),
+      await open(key.fingerprint!, there),
+      await open(other.fingerprint!, here),
+    ];
+    const cut = (uses: readonly { readonly signal: AbortSignal }[]) => uses.map((use) => use.signal.aborted);
+    const uses = [...(await both()), await open(key.fingerprint!, null)];
+    await cutDisabledElsewhere(world.house);
+    assert.deepEqual(cut(uses), [false, false, false, false]);
+    // What another node does ends in the same rows, and tells this process nothing.
+    const elsewhere = () =>
+      db.tx(async (tx) => void (await deleteGrants(tx, { projectIds: [here.id], keyId: key.id })));
+    await elsewhere();
+    assert.deepEqual(cut(uses), [false, false, false, false]);
+    await cutDisabledElsewhere(world.house);
+    assert.deepEqual(cut(uses), [true, false, false, true], 'who was about to begin may have been let in there');
+    await db.tx((tx) => insertGrant(tx, { keyId: key.id, projectId: here.id, canPush: true }, START));
+    const again = [...(await both()), await open(key.fingerprint!, null)];
+    const which = { projectIds: [here.id], keyId: key.id };
+    await db.tx((tx) => disableDeployKeys(tx, world.house, which, 'revoked'));
+    assert.deepEqual(cut(again), [true, false, false, true]);
+    assert.deepEqual(cut(uses.slice(1, 3)), [false, false]);
+    for (const use of [...uses, ...again]) use.done();
+    assert.equal(liveUsesOf(world.house).size, 0);
+  });
+
+  test('leave what is open when the transaction that disables them is rolled back', async () => {
+    const db = await engine.open();
+    const { world, here, key } = await small(db);
+    const verified = await world.verifier.sshKey(key.fingerprint!);
+    assert.ok(verified.ok);
+    const use = liveUsesOf(world.house).open(verified.value);
+    use.at(here.id);
+    const given = db.tx(async (tx) => {
+      await disableDeployKeys(tx, world.house, { projectIds: [here.id] }, 'place_deleted');
+      throw new Error('given up');
+    });
+    await assert.rejects(given, /given up/);
+    await cutDisabledElsewhere(world.house);
+    assert.equal(use.signal.aborted, false);
+    use.done();
   });
 
   test('end with their last project, and are cut where they are disabled', async () => {

@@ -77,8 +77,9 @@ async function within<A extends LfsAction>(
   const request = { path, action, authorization, ip: exchange.ip, ...(denied && { denied }) };
   const entered = await enterLfs(services, request);
   if (!entered.ok) return refuseLfs(exchange, services.url, entered.error);
-  const { credential } = entered.value;
+  const { credential, allowed } = entered.value;
   const use = services.liveUses.open(credential);
+  use.at(allowed.place.project.id);
   try {
     const actor: Actor = { credential, door: 'git-http', ip: exchange.ip };
     const signal = AbortSignal.any([use.signal, exchange.left]);

@@ -109,6 +109,7 @@ async function live(
   work: (signal: AbortSignal, key: string) => Promise<void>,
 ): Promise<void> {
   const use = services.liveUses.open(entry.credential);
+  use.at(entry.place.project.id);
   keepPace(services, exchange.request, exchange.response, exchange.ip);
   try {
     await work(AbortSignal.any([use.signal, exchange.left]), slotKey(entry.credential, exchange.ip));

@@ -29,6 +29,7 @@ export async function runGit(session: Session, service: GitCommand, path: string
   }
   const { place } = decided.value;
   const { project } = place;
+  session.at(project.id);
   const repositoryId = project.repository_id;
   if (repositoryId === null) throw new SessionRefusal(NO_REPOSITORY);
   const { repositories } = services;
@@ -75,6 +76,7 @@ async function createAndPush(session: Session, path: string): Promise<number> {
   const actor = { credential, door: 'ssh' as const, ip: opening.ip };
   const made = await createForPush(services, { credential, path }, actor);
   if (!made.ok) throw new SessionRefusal(made.error ?? NOT_FOUND);
+  session.at(made.value.place.project.id);
   const { input, output, key } = { input: streams.stdin, output: streams.stdout, key: `key ${credential.id}` };
   const request = { input, output, signal, key, stateless: true };
   return exitCode(await servePush(services, { actor, ...made.value }, request));

@@ -34,6 +34,8 @@ export interface Session {
   readonly credential: VerifiedCredential;
   /** aborted when the client left or its key was ended */
   readonly signal: AbortSignal;
+  /** Says in which project it works, once it was let in there. */
+  at(projectId: number): void;
 }
 
 /** A CI server fetches a lot at once; nobody needs more than this. */
@@ -71,7 +73,7 @@ async function serve(
     const signal = AbortSignal.any([use.signal, streams.left]);
     const code = await run(
       command,
-      { services, opening, streams, credential, signal, outputs: options.outputs },
+      { services, opening, streams, credential, signal, outputs: options.outputs, at: (id) => use.at(id) },
       options,
     );
     if (use.signal.aborted) throw new SessionRefusal(KEY_ENDED);

@@ -1,9 +1,10 @@
 // Two servers on one PostgreSQL: a key that ends on one of them is dead on the other at its next request, and what it still
 // holds open there ends, too.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -58,7 +59,7 @@ describe('two servers on one PostgreSQL', () => {
       KEYWARD_DATA: join(folder, name),
       KEYWARD_KEYS: join(folder, 'keys'),
       KEYWARD_LISTEN: '127.0.0.1:0',
-      KEYWARD_SSH_LISTEN: 'off',
+      KEYWARD_SSH_LISTEN: name === 'b' ? '127.0.0.1:0' : 'off',
       KEYWARD_DATABASE_URL: database.url,
       KEYWARD_ROOT_TOKEN: ROOT_TOKEN,
     };
@@ -121,6 +122,39 @@ describe('two servers on one PostgreSQL', () => {
     });
     assert.equal(refs.status, 401);
     await assertCut(stream);
+  });
+
+  /** A session of git over SSH on the second server that was told the refs and waits for what the client wants. */
+  async function begunSession(key: string, command: string): Promise<ChildProcess> {
+    const { port } = new URL(nodes[1]!.services.sshUrl!);
+    const trust = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'];
+    const identity = ['-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes', '-i', key];
+    const child = spawn('ssh', ['-F', '/dev/null', '-T', '-p', port, ...trust, ...identity, 'git@127.0.0.1', command], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      timeout: 60_000,
+    });
+    await once(child.stdout!, 'data');
+    child.stdout!.resume();
+    return child;
+  }
+
+  it('end what a deploy key does in a project where it is disabled, and leave it the others', async () => {
+    const key = join(folder, 'deploy-key');
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+    const wish = { title: 'ci', key: await readFile(`${key}.pub`, 'utf8'), can_push: true };
+    const { body: made } = await api(0, 'POST', '/projects/root%2Fapp/deploy_keys', wish);
+    await api(0, 'POST', '/projects', { name: 'other', initialize_with_readme: true });
+    assert.equal((await api(0, 'POST', `/projects/root%2Fother/deploy_keys/${made.id}/enable`)).status, 201);
+    // One key has two slots for git on a small machine: a third session would wait.
+    const push = await begunSession(key, "git-receive-pack 'root/app'");
+    const other = await begunSession(key, "git-upload-pack 'root/other'");
+    const ended = once(push, 'close');
+    assert.equal((await api(0, 'DELETE', `/projects/root%2Fapp/deploy_keys/${made.id}`)).status, 204);
+    const [code] = await ended;
+    assert.equal(code, 1);
+    assert.equal(liveUsesOf(nodes[1]!.services).size, 1);
+    other.stdin!.end('0000');
+    assert.deepEqual(await once(other, 'close'), [0, null]);
   });
 
   it('shut out a blocked user at once, and end what he has open', async () => {

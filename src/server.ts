@@ -16,6 +16,7 @@ import { createReapHandler } from './directory/reap-task.ts';
 import { registerGitHttp } from './doors/git-http/plugin.ts';
 import { lfsAuthenticate } from './doors/http/lfs-authenticate.ts';
 import { registerMailLinkPages } from './doors/http/mail-link-pages.ts';
+import { refusalAuditOf } from './doors/http/refusal-audit.ts';
 import { registerUserKeys } from './doors/http/user-keys.ts';
 import { createHttpServer, readinessOf } from './doors/http-server.ts';
 import { answerHooks } from './doors/local/hooks.ts';
@@ -116,6 +117,7 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const house = await openHouse(config, { url, sshUrl, log, clock });
   undo.push(() => house.close());
   const { services } = house;
+  undo.push(() => refusalAuditOf(services).idle());
   const generatedPassword = await prepareFirstStart(services, config);
   answerHooks(local, services);
   answerSessions(local, services, { lfsAuthenticate });

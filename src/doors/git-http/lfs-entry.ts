@@ -10,8 +10,10 @@ import type { VerifiedCredential } from '../../credentials/verified-credential.t
 import { projectSettings } from '../../directory/project-settings.ts';
 import { err, ok, type Result } from '../../kernel/result.ts';
 import { readSettings } from '../../settings/settings.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
 import { authenticate } from './basic.ts';
+import { noteAway } from './entry.ts';
 import { forbidden, type LfsReply, lfsNotFound } from './lfs-replies.ts';
 import { accessDenied, type GitReply, protocolOff } from './replies.ts';
 
@@ -48,7 +50,10 @@ export async function enterLfs<A extends LfsAction>(
   const token = grant as LfsGrant | null;
   const nobody = credential.kind === 'anonymous';
   if (nobody && action === 'repository:push') return err(accessDenied(url));
-  if (isMachine(credential) && !(await seesProject(db.read, clock, credential, path))) return err(accessDenied(url));
+  if (isMachine(credential) && !(await seesProject(db.read, clock, credential, path))) {
+    if (action === 'repository:push') await noteAway(services, credential, path, ip);
+    return err(accessDenied(url));
+  }
   // Whoever came over SSH was sent here with a token: the door that is closed is git's.
   const settings = await readSettings(db.read);
   if (settings.enabled_git_access_protocol === 'ssh' && token === null)
@@ -58,6 +63,7 @@ export async function enterLfs<A extends LfsAction>(
   const pull = () => decide(db.read, clock, credential, { action: 'repository:pull', place });
   const push = () => decide(db.read, clock, credential, { action: 'repository:push', place });
   const decided = action === 'repository:push' ? await push() : await pull();
+  if (!decided.ok) refusalAuditOf(services).note('git-http', decided.error, action, place, ip);
   const read = decided.ok ? decided : await pull();
   if (!read.ok) return err(nobody ? accessDenied(url) : replyTo(read.error, url));
   const { project } = read.value.place;

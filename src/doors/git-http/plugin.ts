@@ -4,6 +4,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { atProject } from '../../access/place.ts';
 import type { Actor } from '../../credentials/actor.ts';
 import { FaultError } from '../../kernel/faults.ts';
 import { RepositoryError } from '../../repositories/errors.ts';
@@ -13,6 +14,7 @@ import { advertise, uploadPack } from '../../repositories/serve.ts';
 import { createForPush, emptyRefs, line, mayCreate, unfitName } from '../http/create-on-push.ts';
 import { keepPace, slotKey } from '../http/pace.ts';
 import { peek } from '../http/peek.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
 import { type Entry, enter } from './entry.ts';
 import { announce, badGzip, bodyOf, type Exchange, isBadGzip, openExchange, refuse } from './exchange.ts';
@@ -71,7 +73,10 @@ async function answer(services: Services, exchange: Exchange, asked: GitRequest)
   if (!entered.ok) {
     if ('reply' in entered.error) return refuse(exchange, entered.error.reply);
     const { missing } = entered.error;
-    if (!(await mayCreate(services, missing))) return refuse(exchange, missing.reply);
+    if (!(await mayCreate(services, missing))) {
+      refusalAuditOf(services).note('git-http', missing.refusal, 'repository:push', atProject(path), exchange.ip);
+      return refuse(exchange, missing.reply);
+    }
     const unfit = unfitName(missing.path);
     if (unfit !== null) return refuse(exchange, { status: 422, body: unfit });
     if (asked.type === 'info_refs') return sendEmptyAdvertisement(exchange);

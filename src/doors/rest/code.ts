@@ -18,8 +18,8 @@ import { type PushAction, type PushWish, withPush } from '../../repositories/pus
 import type { MovedRef } from '../../repositories/push-store.ts';
 import { branchRef, type ObjectId, parseBranchName } from '../../repositories/ref-names.ts';
 import { isEmpty, readRefs, resolve } from '../../repositories/refs.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
-import { refusalAuditOf } from './refusal-audit.ts';
 import { json, type RestContext, type RestReply, type Route, route } from './route.ts';
 
 /** What the helpers here need of a context. */
@@ -184,7 +184,7 @@ export async function refusedBefore(
   const rule = judgeRefUpdate(await refFactsOf(context, code), update);
   if (rule === null) return null;
   const at = atProject(code.place.project.id);
-  refusalAuditOf(context.services).note(refusalOf(context, rule), 'repository:commit', at, context.actor.ip ?? '');
+  refusalAuditOf(context.services).note('rest', refusalOf(context, rule), 'repository:commit', at, context.actor.ip);
   return words(rule);
 }
 
@@ -219,7 +219,7 @@ export async function pushOverRest(
   if (refused === null) return null;
   // Judged inside a transaction that was given up, so nothing but this tells the audit of it.
   const refusal = 'rule' in refused ? refusalOf(context, refused.rule) : refused.lock;
-  refusalAuditOf(context.services).note(refusal, action, atProject(place.project.id), context.actor.ip ?? '');
+  refusalAuditOf(context.services).note('rest', refusal, action, atProject(place.project.id), context.actor.ip);
   if ('rule' in refused) return words(refused.rule);
   return fail({ code: 'forbidden', reason: null });
 }

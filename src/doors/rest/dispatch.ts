@@ -16,13 +16,13 @@ import type { Fault } from '../../kernel/faults.ts';
 import { parseId } from '../../kernel/names.ts';
 import { err, ok, type Result } from '../../kernel/result.ts';
 import { endFamilyForReuse } from '../../keys/reuse.ts';
+import type { RefusalAudit } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
 import { BODY_LIMIT, type Input, isLarge, readBody, readQuery, STRANGER_BODY_LIMIT } from './body.ts';
 import { faultToReply, tooManyRequests } from './fault-to-reply.ts';
 import { FIRST_PAGE, pageUrl, readPage } from './pagination.ts';
 import { readParams } from './params.ts';
 import { type Presentation, readPresentation } from './presentation.ts';
-import type { RefusalAudit } from './refusal-audit.ts';
 import { refusalToReply } from './refusal-to-reply.ts';
 import type { RequestEnd } from './request-end.ts';
 import type { RestContext, RestReply, Route } from './route.ts';
@@ -174,7 +174,7 @@ function noteRefusal(
       },
       'refused',
     );
-  door.audit.note(refusal, action, place, exchange.ip);
+  door.audit.note('rest', refusal, action, place, exchange.ip);
 }
 
 /** A revoked token that asks to be rotated was stolen or cloned: its family dies (reference access-tokens 7.3). */

@@ -8,8 +8,8 @@ import type { Refusal } from '../../access/refusal.ts';
 import type { Actor } from '../../credentials/actor.ts';
 import { type Fault, fail } from '../../kernel/faults.ts';
 import { parseId } from '../../kernel/names.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
-import { refusalAuditOf } from './refusal-audit.ts';
 
 /** What a second refusal says: as the first would, in the words of faults. */
 function faultOf(refusal: Refusal): Fault {
@@ -32,7 +32,7 @@ export async function demand<A extends Action>(
   const decided = await decide(services.db.read, services.clock, actor.credential, question);
   if (decided.ok) return decided.value;
   const { action, place = null } = question as { action: Action; place?: UnresolvedPlace };
-  refusalAuditOf(services).note(decided.error, action, place, actor.ip ?? '');
+  refusalAuditOf(services).note('rest', decided.error, action, place, actor.ip);
   const fault = faultOf(decided.error);
   return fail(worded && (fault.code === 'not_found' || fault.code === 'forbidden') ? worded : fault);
 }

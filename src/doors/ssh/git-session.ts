@@ -12,6 +12,7 @@ import { uploadArchive, uploadPack } from '../../repositories/serve.ts';
 import { sshCloneUrl } from '../../storage/house.ts';
 import { createForPush, emptyRefs, mayCreate } from '../http/create-on-push.ts';
 import { peek } from '../http/peek.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { GitCommand } from './command-line.ts';
 import { READ_ONLY_KEY } from './messages.ts';
 import type { Session } from './serve-session.ts';
@@ -25,6 +26,7 @@ export async function runGit(session: Session, service: GitCommand, path: string
   if (!decided.ok) {
     const free = decided.error.code === 'hidden' && service === 'receive-pack';
     if (free && (await mayCreate(services, { credential, path }))) return createAndPush(session, path);
+    refusalAuditOf(services).note('ssh', decided.error, action, atProject(path), opening.ip);
     throw new SessionRefusal(await textOf(session, decided.error, action, path));
   }
   const { place } = decided.value;
@@ -84,13 +86,14 @@ async function createAndPush(session: Session, path: string): Promise<number> {
 
 /** Lets the key into a project for pulling or pushing, or throws the SessionRefusal. */
 export async function enterProject(
-  { services, credential }: Pick<Session, 'services' | 'credential'>,
+  { services, credential, opening }: Pick<Session, 'services' | 'credential' | 'opening'>,
   action: 'repository:pull' | 'repository:push',
   path: string,
 ): Promise<ProjectPlace> {
   const { db, clock } = services;
   const decided = await decide(db.read, clock, credential, { action, place: atProject(path) });
   if (decided.ok) return decided.value.place;
+  refusalAuditOf(services).note('ssh', decided.error, action, atProject(path), opening.ip);
   throw new SessionRefusal(await textOf({ services, credential }, decided.error, action, path));
 }
 

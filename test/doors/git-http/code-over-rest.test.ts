@@ -1,7 +1,7 @@
 // Code over REST (reference git-and-deploy 11.3, 12.6 to 12.8): every route, its fields, its errors, and the same rules as a push.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { refusalAuditOf } from '../../../src/doors/rest/refusal-audit.ts';
+import { refusalAuditOf } from '../../../src/doors/http/refusal-audit.ts';
 import type { Project, User } from '../../../src/identity/records.ts';
 import { type Forge, openForge } from './forge.ts';
 

@@ -1,5 +1,5 @@
-// What the audit remembers of refusals: one row a minute for each known key, action and place, so that a stale script that asks
-// a thousand times leaves one line; strangers are only counted. It is written after the answer and never holds one up.
+// What the audit remembers of refusals at every door: one row a minute for each known key, action and place, so that a stale script
+// that asks a thousand times leaves one line; strangers are only counted. It is written beside the answer and never holds one up.
 import type { Action } from '../../access/actions.ts';
 import { ruleOf } from '../../access/actions.ts';
 import type { UnresolvedPlace } from '../../access/place.ts';
@@ -11,6 +11,9 @@ import { MINUTE } from '../../kernel/clock.ts';
 import type { Services } from '../services.ts';
 
 const MAX_REMEMBERED = 10_000;
+
+/** The doors that refuse people by name. */
+export type RefusingDoor = 'rest' | 'git-http' | 'ssh';
 
 const ENTITIES = {
   project: 'Project',
@@ -29,10 +32,11 @@ export class RefusalAudit {
   }
 
   /** Notes a refusal: a row for a key we know (a living one only when it wanted to change something), else a count. */
-  note(refusal: Refusal, action: Action, place: UnresolvedPlace | null, ip: string): void {
+  note(door: RefusingDoor, refusal: Refusal, action: Action, place: UnresolvedPlace | null, ip: string | null): void {
     const credentialId = refusal.credential?.id ?? refusal.dead?.identified?.id ?? null;
     if (credentialId === null) {
-      if (refusal.lock === 'alive') this.#services.refusals?.countRefusal({ ip, door: 'rest', code: refusal.code });
+      if (refusal.lock === 'alive')
+        this.#services.refusals?.countRefusal({ ip: ip ?? 'unknown', door, code: refusal.code });
       return;
     }
     if (refusal.dead === null && ruleOf(action).effect === 'read') return;
@@ -43,7 +47,7 @@ export class RefusalAudit {
     if (last !== undefined && now - last < MINUTE) return;
     if (this.#recent.size >= MAX_REMEMBERED) this.#recent.clear();
     this.#recent.set(key, now);
-    const writing = this.#write(refusal, action, place, ref, ip).catch((error: unknown) => {
+    const writing = this.#write(door, refusal, action, place, ref, ip).catch((error: unknown) => {
       this.#services.log.error({ err: error }, 'a refusal was not written to the audit');
     });
     this.#writing.add(writing);
@@ -56,11 +60,12 @@ export class RefusalAudit {
   }
 
   async #write(
+    door: RefusingDoor,
     refusal: Refusal,
     action: Action,
     place: UnresolvedPlace | null,
     ref: string,
-    ip: string,
+    ip: string | null,
   ): Promise<void> {
     const { db, clock } = this.#services;
     const who = refusal.credential ? byCredential(refusal.credential) : await this.#byDead(refusal);
@@ -68,7 +73,7 @@ export class RefusalAudit {
       recordAudit(tx, {
         ...who,
         createdAt: clock.now(),
-        door: 'rest',
+        door,
         action,
         result: 'refused',
         entityType: ENTITIES[place?.type ?? 'instance'],
@@ -96,7 +101,7 @@ export class RefusalAudit {
 
 const byServices = new WeakMap<Services, RefusalAudit>();
 
-/** The one memory of refusals of this door: what dispatch refuses and what a second proof refuses stand in it alike. */
+/** The one memory of refusals of all doors: whoever is refused twice in a minute leaves one row, whichever way he came. */
 export function refusalAuditOf(services: Services): RefusalAudit {
   let audit = byServices.get(services);
   if (!audit) {

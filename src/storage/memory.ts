@@ -47,12 +47,13 @@ export class Memory {
 
   #look(): void {
     if (this.#isSure) return;
+    // It may fail, and then nothing is sure: who asks next looks again.
+    const now = this.#version();
     this.#isSure = true;
     // Within one turn no commit can be acknowledged to anybody without `committed` being called first.
     setImmediate(() => {
       this.#isSure = false;
     });
-    const now = this.#version();
     if (now === this.#seen) return;
     this.#seen = now;
     this.#answers.clear();

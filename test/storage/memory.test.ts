@@ -137,6 +137,25 @@ describe('a memory', () => {
     assert.equal(await value(), 'at 3');
   });
 
+  it('answers nobody from what it knew when the version cannot be read', async () => {
+    let version = 1;
+    let fails = false;
+    const memory = new Memory(() => {
+      if (fails) throw new Error('the disk is gone');
+      return version;
+    });
+    const value = async () => memory.recall('a', async () => `at ${version}`);
+    assert.equal(await value(), 'at 1');
+    version = 2;
+    memory.committed();
+    fails = true;
+    // All in one turn: the second question must not lean on the look that failed.
+    await assert.rejects(value(), /the disk is gone/);
+    await assert.rejects(value(), /the disk is gone/);
+    fails = false;
+    assert.equal(await value(), 'at 2');
+  });
+
   it('does not keep an answer that a commit overtook', async () => {
     let version = 1;
     const memory = new Memory(() => version);

@@ -10,7 +10,9 @@ export class RequestEnd {
 
   constructor(response: ServerResponse) {
     this.#response = response;
-    response.once('close', () => this.#end());
+    // Who closed already says so no more.
+    if (response.closed) this.#isOver = true;
+    else response.once('close', () => this.#end());
   }
 
   /** Aborted when the client left before its answer was written. */

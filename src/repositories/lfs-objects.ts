@@ -11,7 +11,15 @@ import { insertBlob } from '../storage/blob-store.ts';
 import type { Blobs, ByteRange } from '../storage/blobs.ts';
 import type { House } from '../storage/house.ts';
 import { RepositoryError } from './errors.ts';
-import { findObjects, insertObject, type LfsObject, sizeOfObjects } from './lfs-store.ts';
+import {
+  findObjects,
+  holdBlobs,
+  holdProject,
+  insertObject,
+  type LfsObject,
+  objectsAfter,
+  sizeOfObjects,
+} from './lfs-store.ts';
 
 export type LfsHouse = House & { readonly blobs: Blobs; readonly verifier: Pick<Verifier, 'byId'> };
 
@@ -96,6 +104,38 @@ export async function storeLfsObject(
 
 /** Somebody else stored the same object at the same moment: theirs stands. */
 class Lost extends Error {}
+
+const COPIED_AT_ONCE = 200;
+
+/**
+ * Makes the fork in repository `to` hold what the source of the proof holds, by the same blobs: nothing is copied on disk. Objects
+ * that it has already stay; running it twice is harmless. Does nothing when one of the two was deleted meanwhile.
+ */
+export async function copyLfsObjects(
+  house: Pick<House, 'db' | 'clock'>,
+  allowed: Allowed<'project:fork'>,
+  to: number,
+): Promise<void> {
+  const { db, clock } = house;
+  const from = repositoryOf(allowed.place);
+  for (let after = 0; ; ) {
+    const copied = await db.tx(async (tx) => {
+      // What is deleted now has been, or will be, swept of its objects: a row made behind that would keep a blob forever.
+      if (!(await holdProject(tx, db.engine, to))) return [];
+      const objects = await objectsAfter(tx, from, after, COPIED_AT_ONCE);
+      const held = await holdBlobs(
+        tx,
+        db.engine,
+        objects.map((object) => object.blob_id),
+      );
+      for (const { oid, size, blob_id: blobId } of objects)
+        if (held.has(blobId)) await insertObject(tx, { repositoryId: to, oid, size, blobId, now: clock.now() });
+      return objects;
+    });
+    if (copied.length < COPIED_AT_ONCE) return;
+    after = copied.at(-1)!.id;
+  }
+}
 
 /** An object that may be read. Null when the repository does not hold it. */
 export async function openLfsObject(

@@ -1,6 +1,8 @@
 // The rows of LFS objects and LFS locks. An object or a lock is always looked up together with its repository (security-lessons
 // R23, R26): an id alone finds nothing.
-import type { Queryable, Tx } from '../storage/database.ts';
+import type { Database, Queryable, Tx } from '../storage/database.ts';
+
+type Engine = Database['engine'];
 
 export interface LfsObject {
   readonly oid: string;
@@ -69,6 +71,60 @@ export async function deleteObjects(tx: Tx, repositoryId: number, limit: number)
     .returning('blob_id')
     .execute();
   return rows.map((row) => row.blob_id);
+}
+
+/** Some objects of a repository, those behind the id `after`, in the order of their ids. */
+export async function objectsAfter(
+  q: Queryable,
+  repositoryId: number,
+  after: number,
+  limit: number,
+): Promise<{ id: number; oid: string; size: number; blob_id: number }[]> {
+  return q
+    .selectFrom('lfs_objects')
+    .select(['id', 'oid', 'size', 'blob_id'])
+    .where('repository_id', '=', repositoryId)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+}
+
+/** Holds the project of a repository against its deletion until the transaction ends. False when it is deleted already. */
+export async function holdProject(tx: Tx, engine: Engine, repositoryId: number): Promise<boolean> {
+  const row = await tx
+    .selectFrom('projects')
+    .select('id')
+    .where('repository_id', '=', repositoryId)
+    .where('deleted_at', 'is', null)
+    .$if(engine === 'postgres', (query) => query.forShare())
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Those of these blobs that are not doomed, held so until the transaction ends: somebody is about to name them. */
+export async function holdBlobs(tx: Tx, engine: Engine, ids: readonly number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
+  const rows = await tx
+    .selectFrom('blobs')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('doomed_at', 'is', null)
+    .orderBy('id')
+    .$if(engine === 'postgres', (query) => query.forKeyShare())
+    .execute();
+  return new Set(rows.map((row) => row.id));
+}
+
+/** Those of these blobs that no object names any more. Nobody else can name one until the transaction ends. */
+export async function unnamedBlobs(tx: Tx, engine: Engine, ids: readonly number[]): Promise<number[]> {
+  if (ids.length === 0) return [];
+  // A statement of its own: on PostgreSQL the next one sees what those have committed that this one waits for.
+  if (engine === 'postgres')
+    await tx.selectFrom('blobs').select('id').where('id', 'in', ids).orderBy('id').forUpdate().execute();
+  const named = await tx.selectFrom('lfs_objects').select('blob_id').where('blob_id', 'in', ids).distinct().execute();
+  const taken = new Set(named.map((row) => row.blob_id));
+  return ids.filter((id) => !taken.has(id));
 }
 
 /** What a repository's objects weigh together, in bytes. */

@@ -2,17 +2,18 @@
 // without a proof, so only the composition root may import it.
 import { doomBlobs } from '../storage/blob-store.ts';
 import type { House } from '../storage/house.ts';
-import { deleteLocks, deleteObjects } from './lfs-store.ts';
+import { deleteLocks, deleteObjects, unnamedBlobs } from './lfs-store.ts';
 
 const BATCH = 200;
 
-/** Dooms the blobs of a repository's LFS objects and removes what named them. Running twice is harmless. */
+/** Removes a repository's LFS objects, and dooms the blobs that no other repository names. Running twice is harmless. */
 export async function dropLfs(house: Pick<House, 'db' | 'clock'>, repositoryId: number): Promise<void> {
   await house.db.tx((tx) => deleteLocks(tx, repositoryId));
   for (;;) {
     const dropped = await house.db.tx(async (tx) => {
       const blobs = await deleteObjects(tx, repositoryId, BATCH);
-      await doomBlobs(tx, blobs, house.clock.now());
+      // A fork may name the same bytes.
+      await doomBlobs(tx, await unnamedBlobs(tx, house.db.engine, blobs), house.clock.now());
       return blobs.length;
     });
     if (dropped < BATCH) return;

@@ -1,11 +1,14 @@
 // What happens to a project as a whole over REST: archive, transfer, fork (reference git-and-deploy 12.1).
+import type { Allowed } from '../../../access/allowed.ts';
 import { visibleProjects } from '../../../access/visible-store.ts';
 import { setArchived, transferProject } from '../../../directory/project-changes.ts';
 import { listProjects } from '../../../directory/project-list-store.ts';
 import { forkProject, NAMESPACE_INVALID } from '../../../directory/projects.ts';
 import { fail } from '../../../kernel/faults.ts';
 import { parseFullPath } from '../../../kernel/names.ts';
+import { copyLfsObjects } from '../../../repositories/lfs-objects.ts';
 import { fork } from '../../../repositories/maintenance.ts';
+import type { Services } from '../../services.ts';
 import { created, json, paged, type Route, route } from '../route.ts';
 import { integer, none, nullable, object, optional, text, visibility } from '../schema.ts';
 import { demand, refOf } from '../second-proof.ts';
@@ -72,7 +75,7 @@ export const routes: Route[] = [
       if (source.default_branch === null) await makeRepository(services, project);
       else if (from !== null && to !== null)
         // As in GitLab the fork stays, and says in `import_status` that it holds nothing.
-        await fork(services.repositories, from, to).catch((error: unknown) =>
+        await copyInto(services, allowed, from, to).catch((error: unknown) =>
           services.log.error({ err: error, project: project.id }, 'a fork could not be copied'),
         );
       return created(await oneProject(services, credential, project));
@@ -93,3 +96,10 @@ export const routes: Route[] = [
     },
   }),
 ];
+
+async function copyInto(services: Services, allowed: Allowed<'project:fork'>, from: number, to: number): Promise<void> {
+  // Before, so that a fork that is there whole has its objects; and again, for those that came while git copied.
+  await copyLfsObjects(services, allowed, to);
+  await fork(services.repositories, from, to);
+  await copyLfsObjects(services, allowed, to);
+}

@@ -306,6 +306,24 @@ forEachEngine('the frame of REST', (engine) => {
       assert.match(String(headers['x-request-id']), /^[0-9a-f-]{36}$/);
     });
 
+    test('no answer of any form leaves its key in use', async () => {
+      for (const [method, path] of [
+        ['POST', '/api/v4/fault?code=crash'],
+        ['POST', '/api/v4/fault?code=forbidden'],
+        ['PUT', `/api/v4/projects/${project.id}?name=x`],
+        ['HEAD', '/api/v4/stream'],
+        ['GET', '/api/v4/stream'],
+        ['HEAD', '/api/v4/list'],
+        ['GET', '/api/v4/list?page=x'],
+        ['PATCH', '/api/v4/list'],
+        ['GET', '/api/v4/nothing'],
+      ] as const) {
+        const { status } = await rest.call(method, path, { token: text });
+        assert.ok(status > 0);
+        await eventually(async () => rest.services.liveUses.size === 0);
+      }
+    });
+
     test('204 has no body, and streams come as they are', async () => {
       const empty = await rest.call('PUT', `/api/v4/projects/${project.id}?name=x`, { token: text });
       assert.deepEqual([empty.status, empty.text], [204, '']);

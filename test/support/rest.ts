@@ -2,12 +2,16 @@
 // a clock that the test moves.
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createRefusalCounter, type RefusalCounter } from '../../src/audit/refusals.ts';
 import { liveUsesOf } from '../../src/credentials/live-uses.ts';
 import { createHttpServer, type HttpServerConfig } from '../../src/doors/http-server.ts';
 import type { Services } from '../../src/doors/services.ts';
+import { createGit } from '../../src/repositories/git.ts';
+import { createRepositories } from '../../src/repositories/repository-files.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { makeWorld, type World } from './world.ts';
 
@@ -51,7 +55,8 @@ export async function startRest(
     verifier: world.verifier,
     liveUses: liveUsesOf(world.house),
     refusals,
-    // The frame touches neither; a test route that did would fail loudly.
+    // Of it the frame asks only how busy git is; a test route that wanted a repository would fail loudly.
+    repositories: createRepositories({ root: join(tmpdir(), 'keyward-no-repositories'), git: createGit({}) }),
   } as unknown as Services;
   const app = await createHttpServer(services, config);
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -14,9 +14,9 @@ import { isExpectedFailure } from './repositories/expected-failures.ts';
 import { createGit } from './repositories/git.ts';
 import { createRepositories } from './repositories/repository-files.ts';
 import { openBlobs } from './storage/blobs.ts';
-import { openDatabase } from './storage/database.ts';
 import type { House } from './storage/house.ts';
 import { loadInstanceKeys } from './storage/instance-keys.ts';
+import { openDatabase } from './storage/open-database.ts';
 
 export interface OpenHouse {
   readonly services: Services;

@@ -5,9 +5,10 @@ import type { Credential } from '../credentials/credential-rows.ts';
 import { forgetCredentials } from '../credentials/credential-store.ts';
 import { endCredential } from '../credentials/end.ts';
 import { liveUsesOf } from '../credentials/live-uses.ts';
-import { afterCommit, type Tx } from '../storage/database.ts';
+import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { EndReason } from '../storage/schema.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import { deleteGrants, notGranted, strandedKeys } from './deploy-key-store.ts';
 
 /**

@@ -1,8 +1,9 @@
 // Ending keys: by revocation, with their holder, with their place, with their family. One code for all kinds; what a key
 // holds open is cut once the transaction has committed.
-import { afterCommit, type Tx } from '../storage/database.ts';
+import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { EndReason } from '../storage/schema.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import type { Credential } from './credential-rows.ts';
 import { forgetCredentials, markEnded, markManyEnded } from './credential-store.ts';
 import { liveUsesOf } from './live-uses.ts';

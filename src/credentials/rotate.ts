@@ -2,8 +2,9 @@
 // access-tokens 7.2). Of two calls at once exactly one wins, by the guarded update.
 import { SECOND } from '../kernel/clock.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
-import { afterCommit, type Tx } from '../storage/database.ts';
+import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import { scopesOf } from './credential-rows.ts';
 import { findCredential, markEnded, setSuccessor } from './credential-store.ts';
 import { holderState } from './holder-store.ts';

@@ -1,7 +1,8 @@
 // Ends a user's browser sessions without touching his other keys: after a new password, a block or a ban (reference
 // access-tokens 3.6).
-import { afterCommit, type Tx } from '../storage/database.ts';
+import type { Tx } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import { liveUsesOf } from './live-uses.ts';
 
 /** Ends every session of a user but `except`, and cuts what they hold open. Gives how many ended. */

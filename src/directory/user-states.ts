@@ -7,9 +7,9 @@ import { endSessionsOfUser } from '../credentials/session-store.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
 import { changeUserState, findUser } from '../identity/user-store.ts';
 import { fail } from '../kernel/faults.ts';
-import { afterCommit } from '../storage/database.ts';
 import type { House } from '../storage/house.ts';
 import type { UserState } from '../storage/schema.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import { ofUser } from './entities.ts';
 
 interface Change {

@@ -3,7 +3,7 @@
 // may take an empty one for it.
 
 import type { Project } from '../identity/records.ts';
-import type { RepositoryHouse } from './push.ts';
+import type { RepositoryHouse } from './house.ts';
 import { everPushed } from './push-store.ts';
 import type { Repositories } from './repository-files.ts';
 

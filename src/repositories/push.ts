@@ -10,15 +10,12 @@ import type { Refusal } from '../access/refusal.ts';
 import type { Actor } from '../credentials/actor.ts';
 import { actingUser } from '../credentials/verified-credential.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
-import type { House } from '../storage/house.ts';
 import { isForced, type Quarantine } from './ancestry.ts';
+import type { RepositoryHouse } from './house.ts';
 import { completePush } from './push-completion.ts';
 import { insertPush, type MovedRef } from './push-store.ts';
 import type { ObjectId } from './ref-names.ts';
 import { isEmpty, refsContaining } from './refs.ts';
-import type { Repositories } from './repository-files.ts';
-
-export type RepositoryHouse = House & { readonly repositories: Repositories };
 
 /** The actions whose proof lets refs move. */
 export type PushAction =

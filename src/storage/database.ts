@@ -1,10 +1,7 @@
 // The one way into the database, the same over SQLite and PostgreSQL: a handle for point queries, one for lists, and
 // transactions. It knows no table; stores bring their queries and take a Queryable as first argument.
 import type { Kysely } from 'kysely';
-import type { Clock } from '../kernel/clock.ts';
-import { migrations as allMigrations, type Migration } from './migrations/index.ts';
 import type { Schema } from './schema.ts';
-import { openSqlite } from './sqlite/sqlite-database.ts';
 
 export {
   DatabaseError,
@@ -15,7 +12,6 @@ export {
   UniqueViolation,
   UnstorableValue,
 } from './errors.ts';
-export { afterCommit } from './transactions.ts';
 
 /** Anything that can run a query: a handle or a transaction. Stores take this as first argument. */
 export type Queryable = Kysely<Schema>;
@@ -38,29 +34,4 @@ export interface Database {
   tx<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Waits for running transactions, then closes everything. */
   close(): Promise<void>;
-}
-
-export interface OpenDatabaseOptions {
-  /** `sqlite:/path/file.db` or `postgres://…`. */
-  readonly url: string;
-  readonly clock: Clock;
-  /** Connections of the pool on PostgreSQL; 10 by default, lists have half as many more. */
-  readonly poolSize?: number;
-  /** Milliseconds that a list may take; 5000 by default. */
-  readonly listTimeout?: number;
-  /** The migrations to know; all of them by default. */
-  readonly migrations?: readonly Migration[];
-}
-
-export type EngineOptions = Required<OpenDatabaseOptions>;
-
-/** Opens the database of `url`, creating a SQLite file (mode 0600) that is missing, and applies migrations under a lock. */
-export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
-  const { url, clock, poolSize = 10, listTimeout = 5000, migrations = allMigrations } = options;
-  const complete = { url, clock, poolSize, listTimeout, migrations };
-  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), complete);
-  // Loaded only where it is used: a server on SQLite has no need of PostgreSQL's client.
-  if (/^postgres(ql)?:\/\//.test(url)) return (await import('./postgres/postgres-database.ts')).openPostgres(complete);
-  // The URL itself may carry a password and is not repeated.
-  throw new Error('the database URL must begin with sqlite: or postgres://');
 }

@@ -4,10 +4,10 @@
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import type { Clock } from '../kernel/clock.ts';
-import { openDatabase } from './database.ts';
 import type { DumpedRow } from './dump.ts';
 import { SchemaTooNew } from './errors.ts';
 import { migrations } from './migrations/index.ts';
+import { openDatabase } from './open-database.ts';
 
 /** The tables to load, each with its rows. */
 export interface TableSource {

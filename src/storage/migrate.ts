@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Clock } from '../kernel/clock.ts';
 import type { Tx } from './database.ts';
 import { SchemaTooNew } from './errors.ts';
-import type { Migration } from './migrations/index.ts';
+import type { Migration } from './migrations/migration.ts';
 
 /** A number of our own for PostgreSQL's advisory locks. */
 const LOCK = 7_215_908_113;

@@ -1,5 +1,6 @@
 // Puts work that must happen after a commit into the tasks table, in that same transaction: both are there or neither.
-import { afterCommit, type Tx } from '../storage/database.ts';
+import type { Tx } from '../storage/database.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import { insertTask } from './task-store.ts';
 
 export interface NewTask {

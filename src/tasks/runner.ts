@@ -3,7 +3,8 @@
 import type { Clock } from '../kernel/clock.ts';
 import { MINUTE, SECOND } from '../kernel/clock.ts';
 import { randomHex } from '../kernel/random.ts';
-import { afterCommit, type Database, type Tx } from '../storage/database.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import { afterCommit } from '../storage/transactions.ts';
 import { onEnqueued } from './enqueue.ts';
 import { errorText, waitAfter } from './task-errors.ts';
 import {

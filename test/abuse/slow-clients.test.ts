@@ -9,7 +9,8 @@ import { after, before, describe, it } from 'node:test';
 import { route } from '../../src/doors/rest/route.ts';
 import { none, object, optional, text } from '../../src/doors/rest/schema.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { type Database, openDatabase } from '../../src/storage/database.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { openDatabase } from '../../src/storage/open-database.ts';
 import { type RestWorld, startRest } from '../support/rest.ts';
 import { pause, say } from './wire.ts';
 

@@ -21,8 +21,9 @@ import {
 } from '../../src/access/protected-ref-store.ts';
 import { prepareCommit } from '../../src/repositories/commit-actions.ts';
 import { createGit } from '../../src/repositories/git.ts';
+import type { RepositoryHouse } from '../../src/repositories/house.ts';
 import { publish } from '../../src/repositories/prepared.ts';
-import { intendPush, type RepositoryHouse } from '../../src/repositories/push.ts';
+import { intendPush } from '../../src/repositories/push.ts';
 import { completePush, reconcilePushes } from '../../src/repositories/push-completion.ts';
 import { findPush } from '../../src/repositories/push-store.ts';
 import { createRepositories } from '../../src/repositories/repository-files.ts';

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { sql } from 'kysely';
 import {
-  afterCommit,
   type Database,
   DatabaseError,
   ForeignKeyViolation,
@@ -12,6 +11,7 @@ import {
   UniqueViolation,
   UnstorableValue,
 } from '../../src/storage/database.ts';
+import { afterCommit } from '../../src/storage/transactions.ts';
 import { forEachEngine } from '../support/engines.ts';
 
 function addUser(q: Queryable, username: string) {

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { it } from 'node:test';
 import { type RawBuilder, sql } from 'kysely';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { type Database, ListTimeout, openDatabase, type Queryable } from '../../src/storage/database.ts';
+import { type Database, ListTimeout, type Queryable } from '../../src/storage/database.ts';
+import { openDatabase } from '../../src/storage/open-database.ts';
 import { forEachEngine } from '../support/engines.ts';
 
 const TIMEOUT = 400;

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { openDatabase, type Queryable } from '../../src/storage/database.ts';
+import type { Queryable } from '../../src/storage/database.ts';
 import { Memory, remember } from '../../src/storage/memory.ts';
+import { openDatabase } from '../../src/storage/open-database.ts';
 import { forEachEngine } from '../support/engines.ts';
 
 function put(q: Queryable, value: string) {

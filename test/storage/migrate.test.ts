@@ -6,8 +6,10 @@ import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { ManualClock, systemClock } from '../../src/kernel/clock.ts';
-import { openDatabase, SchemaTooNew } from '../../src/storage/database.ts';
-import { type Migration, migrations } from '../../src/storage/migrations/index.ts';
+import { SchemaTooNew } from '../../src/storage/database.ts';
+import { migrations } from '../../src/storage/migrations/index.ts';
+import type { Migration } from '../../src/storage/migrations/migration.ts';
+import { openDatabase } from '../../src/storage/open-database.ts';
 import { forEachEngine } from '../support/engines.ts';
 
 const OPENER = fileURLToPath(new URL('./open.ts', import.meta.url));

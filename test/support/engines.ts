@@ -9,7 +9,8 @@ import { after, describe } from 'node:test';
 import pg from 'pg';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { randomHex } from '../../src/kernel/random.ts';
-import { type Database, type OpenDatabaseOptions, openDatabase } from '../../src/storage/database.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { type OpenDatabaseOptions, openDatabase } from '../../src/storage/open-database.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 
 export interface Engine {

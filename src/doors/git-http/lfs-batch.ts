@@ -6,8 +6,8 @@ import { findLfsObjects, type Oid, parseOid } from '../../repositories/lfs-objec
 import { lfsHeader } from '../http/lfs-authenticate.ts';
 import type { Services } from '../services.ts';
 import type { Exchange } from './exchange.ts';
-import type { LfsCall } from './lfs.ts';
 import { readLfsBody } from './lfs-body.ts';
+import type { LfsCall } from './lfs-call.ts';
 import type { LfsAction } from './lfs-entry.ts';
 import { lfsNotFound, lfsReply, refuseLfs, sendLfs } from './lfs-replies.ts';
 

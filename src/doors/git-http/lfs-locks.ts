@@ -5,8 +5,8 @@ import { actingUser } from '../../credentials/verified-credential.ts';
 import { isoTime } from '../../kernel/clock.ts';
 import { isLockablePath, type LockPage, lockPath, readLocks, unlockPath } from '../../repositories/lfs-locks.ts';
 import type { LfsLock } from '../../repositories/lfs-store.ts';
-import type { LfsCall } from './lfs.ts';
 import { readLfsBody } from './lfs-body.ts';
+import type { LfsCall } from './lfs-call.ts';
 import { lfsReply, refuseLfs, sendLfs } from './lfs-replies.ts';
 
 const PAGE = 100;

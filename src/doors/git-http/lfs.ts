@@ -12,21 +12,13 @@ import { diskTrouble } from '../../storage/errors.ts';
 import type { Services } from '../services.ts';
 import { badGzip, type Exchange, isBadGzip } from './exchange.ts';
 import { answerBatch } from './lfs-batch.ts';
-import { enterLfs, type LfsAction, type LfsEntry } from './lfs-entry.ts';
+import type { LfsCall } from './lfs-call.ts';
+import { enterLfs, type LfsAction } from './lfs-entry.ts';
 import { createLock, listOfLocks, unlock, verifyLocks } from './lfs-locks.ts';
 import { forbidden, type LfsReply, legacy, lfsNotFound, lfsReply, mismatch, refuseLfs } from './lfs-replies.ts';
 import type { LfsRequest } from './lfs-url.ts';
 import { readRange } from './range.ts';
 import { accessDenied, busy, type GitReply } from './replies.ts';
-
-/** One request of git-lfs, with its key as a live use. */
-export interface LfsCall<A extends LfsAction = LfsAction> extends LfsEntry<A> {
-  readonly services: Services;
-  readonly exchange: Exchange;
-  readonly actor: Actor;
-  /** aborted when the key ends or the client leaves */
-  readonly signal: AbortSignal;
-}
 
 /** Answers one request; never throws. */
 export async function answerLfs(services: Services, exchange: Exchange, asked: LfsRequest): Promise<void> {

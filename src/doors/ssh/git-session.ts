@@ -15,7 +15,7 @@ import { peek } from '../http/peek.ts';
 import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { GitCommand } from './command-line.ts';
 import { READ_ONLY_KEY } from './messages.ts';
-import type { Session } from './serve-session.ts';
+import type { Session } from './session.ts';
 import { SessionRefusal } from './session-refusal.ts';
 
 /** Runs one git command. Gives the exit code for ssh; throws SessionRefusal when it may not run. */

@@ -4,7 +4,7 @@ import type { ProjectPlace } from '../../access/place.ts';
 import type { VerifiedCredential } from '../../credentials/verified-credential.ts';
 import type { Services } from '../services.ts';
 import { enterProject } from './git-session.ts';
-import type { Session } from './serve-session.ts';
+import type { Session } from './session.ts';
 import { SessionRefusal } from './session-refusal.ts';
 
 /** Makes the answer for a key that may; null: nothing could be made, and git-lfs hears nothing. */

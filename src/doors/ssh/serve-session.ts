@@ -1,6 +1,5 @@
 // One session from its key to its exit code: is the key still alive, what does the client ask, may it, run it, say how it ended.
 // The order is that of reference git-and-deploy 8.3; the holder comes from the key that signed and from nothing else.
-import type { VerifiedCredential } from '../../credentials/verified-credential.ts';
 import { FaultError } from '../../kernel/faults.ts';
 import { GitBusy, RepositoryError } from '../../repositories/errors.ts';
 import { BUSY, NO_REPOSITORY } from '../../repositories/refusal-texts.ts';
@@ -12,6 +11,7 @@ import { runGit } from './git-session.ts';
 import { greet, whoIsIt } from './holder.ts';
 import { type LfsAuthenticate, runLfsAuthenticate } from './lfs-authenticate.ts';
 import { echo, KEY_ENDED, NO_TWO_FACTOR, NOT_AVAILABLE, refusalFrame, TOO_MANY_SESSIONS } from './messages.ts';
+import type { Session } from './session.ts';
 import { SessionRefusal } from './session-refusal.ts';
 import type { SessionStreams } from './session-streams.ts';
 import { runPersonalAccessToken } from './token-command.ts';
@@ -23,19 +23,6 @@ export interface SshOptions {
 
 interface SessionOptions extends SshOptions {
   readonly outputs: DirectOutputs;
-}
-
-/** What a command of a session works with. */
-export interface Session {
-  readonly outputs: DirectOutputs;
-  readonly services: Services;
-  readonly opening: SessionOpening;
-  readonly streams: SessionStreams;
-  readonly credential: VerifiedCredential;
-  /** aborted when the client left or its key was ended */
-  readonly signal: AbortSignal;
-  /** Says in which project it works, once it was let in there. */
-  at(projectId: number): void;
 }
 
 /** A CI server fetches a lot at once; nobody needs more than this. */

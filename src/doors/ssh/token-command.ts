@@ -4,7 +4,7 @@ import { decide } from '../../access/decide.ts';
 import { FaultError } from '../../kernel/faults.ts';
 import { createTokenOverSsh } from '../../keys/ssh-token.ts';
 import { echo } from './messages.ts';
-import type { Session } from './serve-session.ts';
+import type { Session } from './session.ts';
 import { SessionRefusal } from './session-refusal.ts';
 
 const USAGE = 'Usage: personal_access_token <name> <scope1[,scope2,...]> [ttl_days]';

@@ -1,7 +1,7 @@
 // The first schema: settings, tasks, audit, identity, credentials, protections, pushes. Written as SQL text with three
 // words that differ between the engines ({id}, {int}, {strict}); everything else is the same on both.
 import { sql } from 'kysely';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 const STATEMENTS = `
 create table settings (name text primary key, value text not null, updated_at {int} not null) {strict};

@@ -1,6 +1,6 @@
 // Pictures of users: small (at most 200 KiB), as base64, because both engines hold a text alike.
 import { sql } from 'kysely';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 export const avatars: Migration = {
   id: 2,

@@ -1,7 +1,7 @@
 // The audit's chain: batches with a hash each, built on the one before, and which event lies in which batch. And holds: what
 // must stand still while a backup copies.
 import { sql } from 'kysely';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 export const auditChain: Migration = {
   id: 3,

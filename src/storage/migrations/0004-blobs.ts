@@ -1,7 +1,7 @@
 // Blobs, what git LFS keeps in them, and LFS locks. A blob's row says where it lies by a random key, so nothing that a client
 // sends ever becomes a path; who needs a blob has a row of its own that points to it.
 import { sql } from 'kysely';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 export const blobs: Migration = {
   id: 4,

@@ -1,6 +1,6 @@
 // Links that were sent by mail: one a purpose and address, by the digest of its text. They go with the address.
 import { sql } from 'kysely';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 export const mailLinks: Migration = {
   id: 5,

@@ -1,7 +1,7 @@
 // Indexes in the orders of the long lists, so that a page of a million keys is read and not sorted. They follow a time or a
 // name and end in the id, which settles ties.
 import { sql } from 'kysely';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 export const listIndexes: Migration = {
   id: 6,

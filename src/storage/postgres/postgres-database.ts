@@ -2,9 +2,10 @@
 // statements the server itself stops. Numbers and booleans come back as they do from SQLite.
 import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
-import type { Database, EngineOptions, Queryable } from '../database.ts';
+import type { Database, Queryable } from '../database.ts';
 import { type Link, LinkDriver } from '../link-driver.ts';
 import { migrate } from '../migrate.ts';
+import type { EngineOptions } from '../open-options.ts';
 import type { Schema } from '../schema.ts';
 import { Transactions } from '../transactions.ts';
 import { translatePostgres } from './translate.ts';

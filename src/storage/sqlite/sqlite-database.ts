@@ -2,10 +2,11 @@
 // for transactions, the list process for everything that may take long.
 import { closeSync, openSync } from 'node:fs';
 import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
-import type { Database, EngineOptions, Queryable } from '../database.ts';
+import type { Database, Queryable } from '../database.ts';
 import { LinkDriver, type LinkSource } from '../link-driver.ts';
 import { giveMemory, Memory } from '../memory.ts';
 import { migrate } from '../migrate.ts';
+import type { EngineOptions } from '../open-options.ts';
 import type { Schema } from '../schema.ts';
 import { Transactions } from '../transactions.ts';
 import { SqliteConnection } from './connection.ts';

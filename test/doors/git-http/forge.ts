@@ -27,7 +27,8 @@ import { createGit, type GitOptions } from '../../../src/repositories/git.ts';
 import { publish } from '../../../src/repositories/prepared.ts';
 import { createRepositories } from '../../../src/repositories/repository-files.ts';
 import { openBlobs } from '../../../src/storage/blobs.ts';
-import { type Database, openDatabase } from '../../../src/storage/database.ts';
+import type { Database } from '../../../src/storage/database.ts';
+import { openDatabase } from '../../../src/storage/open-database.ts';
 import { makeWorld, type World } from '../../support/world.ts';
 
 export interface Ran {

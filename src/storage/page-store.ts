@@ -41,14 +41,14 @@ export async function pageOf<O>(
   return completePage(q, matching, slice, (limit) => ordered.limit(limit).offset(slice.offset).execute());
 }
 
-/** The same for rows that are fetched in another way: `fetch` answers up to `limit` rows from the offset on. */
+/** The same for rows that are read in another way: `read` answers up to `limit` rows from the offset on. */
 export async function completePage<O>(
   q: Queryable,
   matching: AnyQuery,
   { offset, perPage }: PageSlice,
-  fetch: (limit: number) => Promise<O[]>,
+  read: (limit: number) => Promise<O[]>,
 ): Promise<{ rows: O[]; total: number }> {
-  const found = await fetch(perPage + 1);
+  const found = await read(perPage + 1);
   const rows = found.slice(0, perPage);
   // The end of the list is in sight: its length needs no counting.
   if (found.length <= perPage && (found.length > 0 || offset === 0)) return { rows, total: offset + found.length };

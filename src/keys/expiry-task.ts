@@ -11,7 +11,7 @@ import type { StoredKind } from '../storage/schema.ts';
 import type { TaskHandler } from '../tasks/runner.ts';
 import { peopleInCharge, placeNames, placeOfKey } from './holder-store.ts';
 import { isMailable, tellExpiring, tellOwner } from './notices.ts';
-import { alreadyNoticed, expiringKeys, noteNotice } from './upkeep-store.ts';
+import { alreadyNoticed, type ExpiryCursor, expiringKeys, noteNotice } from './upkeep-store.ts';
 
 /** The task's kind. Run it at least daily; more often does no harm. */
 export const EXPIRY_TASK = 'key_expiry_notices';
@@ -56,10 +56,12 @@ async function eachKey(
   signal: AbortSignal,
   tell: (tx: Tx, key: Credential) => Promise<void>,
 ): Promise<void> {
-  for (let after = 0; !signal.aborted; ) {
-    const keys = await expiringKeys(house.db.list, kinds, span, after, BATCH);
-    if (keys.length === 0) return;
-    after = keys.at(-1)!.id;
+  let after: ExpiryCursor = { expiresAt: span.from, id: Number.MAX_SAFE_INTEGER };
+  while (!signal.aborted) {
+    const keys = await expiringKeys(house.db.list, kinds, after, span.to, BATCH);
+    const last = keys.at(-1);
+    if (last === undefined || last.expires_at === null) return;
+    after = { expiresAt: last.expires_at, id: last.id };
     const done = await alreadyNoticed(
       house.db.list,
       keys.map((key) => key.id),

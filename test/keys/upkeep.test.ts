@@ -47,6 +47,18 @@ forEachEngine('the upkeep of keys', (engine) => {
       assert.match(sent[3]!.text, /"mine" has expired/);
     });
 
+    test('more keys than one page, all of one midnight, are announced each', async () => {
+      const world = makeWorld(await engine.open());
+      const [early, user] = [await world.user(), await world.user()];
+      const keys = 401;
+      for (let made = 0; made < keys; made++)
+        await world.issue({ kind: 'personal_access_token', userId: user.id, expiresAt: TODAY + 5 * DAY });
+      await world.issue({ kind: 'personal_access_token', userId: early.id, expiresAt: TODAY + 2 * DAY });
+      await run(world);
+      const noticed = await world.house.db.read.selectFrom('credential_notices').selectAll().execute();
+      assert.equal(noticed.length, keys + 1);
+    });
+
     test('two runs at once send one mail', async () => {
       const world = makeWorld(await engine.open());
       const user = await world.user();

@@ -6,6 +6,15 @@ import { auditChain } from './0003-audit-chain.ts';
 import { blobs } from './0004-blobs.ts';
 import { mailLinks } from './0005-mail-links.ts';
 import { listIndexes } from './0006-list-indexes.ts';
+import { expiryIndex } from './0007-expiry-index.ts';
 import type { Migration } from './migration.ts';
 
-export const migrations: readonly Migration[] = [heart, avatars, auditChain, blobs, mailLinks, listIndexes];
+export const migrations: readonly Migration[] = [
+  heart,
+  avatars,
+  auditChain,
+  blobs,
+  mailLinks,
+  listIndexes,
+  expiryIndex,
+];

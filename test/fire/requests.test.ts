@@ -7,6 +7,7 @@ import { type Action, ruleOf } from '../../src/access/actions.ts';
 import { explain } from '../../src/access/explain.ts';
 import type { UnresolvedPlace } from '../../src/access/place.ts';
 import { SCOPES } from '../../src/credentials/scopes.ts';
+import { openSession, SESSION_COOKIE } from '../../src/credentials/sessions.ts';
 import type { Route } from '../../src/doors/rest/route.ts';
 import { routes } from '../../src/doors/rest/routes/index.ts';
 import type { User } from '../../src/identity/records.ts';
@@ -70,9 +71,12 @@ describe('random requests', () => {
   /** New people, places and keys of every kind: what came before may have been deleted by what was asked. */
   async function populate(): Promise<void> {
     const { world } = lab;
+    // Not the first one: its token may be revoked, itself be blocked by what was asked.
+    const administrator = await world.user({ admin: 1 });
+    const token = await lab.pat(administrator, 'api');
     const group = await world.group({ visibility: pick(['private', 'internal', 'public']) });
     const sub = await world.group({ parent: group });
-    const project = await lab.project(sub, { visibility: pick(['private', 'internal', 'public']) });
+    const project = await lab.project(sub, { visibility: pick(['private', 'internal', 'public']) }, undefined, token);
     const users: User[] = [];
     for (const level of [0, 10, 30, 40, 50]) {
       const user = await world.user({ admin: level === 0 && chance(0.2) ? 1 : 0, external: chance(0.2) ? 1 : 0 });
@@ -96,20 +100,16 @@ describe('random requests', () => {
     for (const kind of ['job_token', 'trigger_token'] as const)
       await add({ kind, userId: users[3]!.id, projectId: project.id, scopes: [] });
     await add({ kind: 'runner_token', runnerId: 1, scopes: [] });
-    keys.push(await signIn());
+    keys.push(await sessionOf(administrator));
     ids = [1, 2, group.id, sub.id, project.id, ...users.map(({ id }) => id), ...keys.slice(0, 6).map(({ id }) => id)];
     paths = [group.full_path, sub.full_path, project.full_path, project.full_path.toUpperCase()];
   }
 
-  /** A session of the first administrator, as a browser opens it. */
-  async function signIn(): Promise<Key> {
-    const body = { login: 'root', password: lab.server.rootPassword };
-    const signedIn = await lab.api('POST', '/keyward/session', { token: null, body });
-    assert.equal(signedIn.status, 201, signedIn.text);
-    const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!;
-    const newest = lab.server.services.db.read.selectFrom('credentials').select('id').where('kind', '=', 'session');
-    const { id } = await newest.orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow();
-    return { id, kind: 'session', text: cookie, csrf: signedIn.body.csrf_token };
+  /** A session of an administrator, as signing in opens it. */
+  async function sessionOf(user: User): Promise<Key> {
+    const { services } = lab.server;
+    const { credential, cookie, csrf } = await services.db.tx((tx) => openSession(tx, services, user));
+    return { id: credential.id, kind: 'session', text: `${SESSION_COOKIE}=${cookie.reveal()}`, csrf: csrf.reveal() };
   }
 
   const NASTY = [

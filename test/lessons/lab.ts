@@ -31,7 +31,12 @@ export interface Lab {
   /** Sends exactly this target, unnormalised. */
   raw(method: string, target: string, headers?: Record<string, string>, body?: string | Buffer): Promise<RawAnswer>;
   /** A project with a repository; `files` are committed to its branch `main`. */
-  project(at: Namespace, values?: Partial<Project>, files?: Readonly<Record<string, string>>): Promise<Project>;
+  project(
+    at: Namespace,
+    values?: Partial<Project>,
+    files?: Readonly<Record<string, string>>,
+    token?: string,
+  ): Promise<Project>;
   key(wish: Partial<Wish> & { kind: Wish['kind'] }): Promise<string>;
   pat(user: User, ...scopes: string[]): Promise<string>;
   /** A bot of the project at `level`, and its token. */
@@ -85,7 +90,7 @@ export async function openLab(options: StartOptions = {}): Promise<Lab> {
         sent.on('error', reject);
         sent.end(body);
       }),
-    async project(at, values = {}, files = { 'README.md': '# hello\n' }) {
+    async project(at, values = {}, files = { 'README.md': '# hello\n' }, token = server.rootToken) {
       const project = await world.project(at, values);
       const id = await services.db.tx(async (tx) => {
         const row = await tx
@@ -100,7 +105,7 @@ export async function openLab(options: StartOptions = {}): Promise<Lab> {
       const actions = Object.entries(files).map(([file_path, content]) => ({ action: 'create', file_path, content }));
       if (actions.length > 0) {
         const body = { branch: 'main', commit_message: 'first', actions };
-        const made = await server.api('POST', `/projects/${project.id}/repository/commits`, { body });
+        const made = await server.api('POST', `/projects/${project.id}/repository/commits`, { body, token });
         if (made.status !== 201) throw new Error(made.text);
       }
       return { ...project, repository_id: id };

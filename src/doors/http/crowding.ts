@@ -33,7 +33,8 @@ export function limitCrowds(app: FastifyInstance, limits: CrowdLimits, trustedPr
   app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, next: () => void) => {
     const leave = enter(requests, addressKey(request.ip), limits.requests);
     if (leave) {
-      reply.raw.once('close', leave);
+      // `on`: a response closes once, and `once` costs a wrapper and its removal.
+      reply.raw.on('close', leave);
       next();
       return;
     }

@@ -4,6 +4,7 @@ import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failureLimitOf } from '../../credentials/failure-limit.ts';
 import { MINUTE } from '../../kernel/clock.ts';
+import { endWithTurn } from '../http/end-of-turn.ts';
 import { keepPace } from '../http/pace.ts';
 import { splitUrl } from '../http/raw-path.ts';
 import { refusalAuditOf } from '../http/refusal-audit.ts';
@@ -214,6 +215,6 @@ function sendText(
     ...headers,
     'content-length': Buffer.byteLength(text),
   });
-  reply.raw.end(text);
+  endWithTurn(reply.raw, text);
   return reply;
 }

@@ -12,7 +12,7 @@ export class RequestEnd {
     this.#response = response;
     // Who closed already says so no more.
     if (response.closed) this.#isOver = true;
-    else response.once('close', () => this.#end());
+    else response.on('close', () => this.#end());
   }
 
   /** Aborted when the client left before its answer was written. */

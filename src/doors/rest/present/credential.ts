@@ -22,7 +22,8 @@ export function presentPersonalToken(row: CredentialRow, now: number) {
     last_used_at: isoTime(row.last_used_at),
     active: isActive(row, now),
     expires_at: isoDate(row.expires_at),
-    last_used_ips: row.ips,
+    // Copied, for what is remembered is frozen, which JSON.stringify takes three times as long for.
+    last_used_ips: [...row.ips],
   };
 }
 

@@ -1,16 +1,21 @@
 // A revision as one file: tar, tar.gz, tar.bz2 or zip. The same revision gives the same bytes every time, because every
-// time stamp inside is the commit's and the compressors write none of their own (reference git-and-deploy 12.8).
+// time stamp inside is the commit's and the compressors write none of their own (reference git-and-deploy 12.8). Git writes it;
+// only where LFS objects take the place of their pointers its tar is taken apart and put together again as it streams.
 import { spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { RepositoryError } from './errors.ts';
 import { GitFailed } from './git.ts';
+import { type ArchivedObjects, withObjects } from './lfs-archive.ts';
 import { type ObjectId, parseTreePath } from './ref-names.ts';
 import type { Repositories } from './repository-files.ts';
+import { readTar } from './tar-entries.ts';
+import { writeTar } from './tar-writer.ts';
 import { lookUpPaths } from './trees.ts';
+import { writeZip } from './zip-writer.ts';
 
 export type ArchiveFormat = 'tar' | 'tar.gz' | 'tar.bz2' | 'zip';
 
@@ -39,6 +44,8 @@ export interface ArchiveOptions {
   readonly folder: string;
   /** Only what lies below this path. */
   readonly path?: string;
+  /** LFS objects that stand in for their pointers; none when left out */
+  readonly objects?: ArchivedObjects;
   readonly signal?: AbortSignal;
   readonly key?: string;
 }
@@ -56,11 +63,12 @@ export async function openArchive(repositories: Repositories, id: number, option
     const found = path && (await lookUpPaths(repositories, id, options.commitId, [path])).has(path);
     if (!found) throw new RepositoryError('path_missing', within);
   }
+  const objects = options.objects?.size ? options.objects : null;
   const bzip2 = options.format === 'tar.bz2' ? await findProgram('bzip2') : null;
   const args = [
     `--git-dir=${repositories.path(id)}`,
     'archive',
-    `--format=${options.format === 'zip' ? 'zip' : 'tar'}`,
+    `--format=${options.format === 'zip' && !objects ? 'zip' : 'tar'}`,
     `--prefix=${folder}/`,
     options.commitId,
     ...(within === '' ? [] : ['--', within]),
@@ -68,10 +76,11 @@ export async function openArchive(repositories: Repositories, id: number, option
   const child = await repositories.git.spawn(args, { signal: options.signal, key: options.key });
   child.stdin.end();
   const output = new PassThrough();
+  const source = objects ? exchanged(child.stdout, folder, objects, options.format) : child.stdout;
   const move = async () => {
-    if (options.format === 'tar.gz') await pipeline(child.stdout, createGzip({ level: 6 }), output, { end: false });
-    else if (bzip2 !== null) await compressWith(bzip2, child.stdout, output);
-    else await pipeline(child.stdout, output, { end: false });
+    if (options.format === 'tar.gz') await pipeline(source, createGzip({ level: 6 }), output, { end: false });
+    else if (bzip2 !== null) await compressWith(bzip2, source, output);
+    else await pipeline(source, output, { end: false });
     return child.done;
   };
   move().then(
@@ -85,6 +94,12 @@ export async function openArchive(repositories: Repositories, id: number, option
     },
   );
   return output;
+}
+
+/** Git's tar with the objects in it, as a tar or a zip. */
+function exchanged(tar: Readable, folder: string, objects: ArchivedObjects, format: ArchiveFormat): Readable {
+  const entries = withObjects(readTar(tar), folder, objects);
+  return Readable.from(format === 'zip' ? writeZip(entries) : writeTar(entries), { objectMode: false });
 }
 
 async function compressWith(program: string, input: Readable, output: PassThrough): Promise<void> {

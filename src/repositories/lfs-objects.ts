@@ -137,13 +137,39 @@ export async function copyLfsObjects(
   }
 }
 
+/** What can be read of an object. */
+export interface OpenedObject {
+  /** bytes */
+  readonly size: number;
+  /** Rejects with ENOENT when its file is lost. */
+  read(range?: ByteRange): Promise<Readable>;
+}
+
+/** Whether the repository holds any object at all. */
+export async function holdsLfsObjects(house: Pick<House, 'db'>, allowed: LfsProof): Promise<boolean> {
+  return (await objectsAfter(house.db.read, repositoryOf(allowed.place), 0, 1)).length > 0;
+}
+
+/** Those of many objects that the repository holds, by name. */
+export async function openLfsObjects(
+  house: Pick<LfsHouse, 'db' | 'blobs'>,
+  allowed: Allowed<'file:read'>,
+  oids: readonly Oid[],
+): Promise<Map<string, OpenedObject>> {
+  const found = await findObjects(house.db.list, repositoryOf(allowed.place), oids);
+  return new Map([...found].map(([oid, object]) => [oid, opened(house, object)]));
+}
+
 /** An object that may be read. Null when the repository does not hold it. */
 export async function openLfsObject(
   house: Pick<LfsHouse, 'db' | 'blobs'>,
   allowed: Allowed<'repository:pull'> | Allowed<'file:read'>,
   oid: Oid,
-): Promise<{ readonly size: number; read(range?: ByteRange): Promise<Readable> } | null> {
+): Promise<OpenedObject | null> {
   const found = (await findLfsObjects(house, allowed, [oid])).get(oid);
-  if (!found) return null;
-  return { size: found.size, read: (range) => house.blobs.read(found.storage_key, range) };
+  return found ? opened(house, found) : null;
+}
+
+function opened({ blobs }: Pick<LfsHouse, 'blobs'>, { size, storage_key: key }: LfsObject): OpenedObject {
+  return { size, read: (range) => blobs.read(key, range) };
 }

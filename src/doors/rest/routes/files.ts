@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Allowed } from '../../../access/allowed.ts';
+import { projectSettings } from '../../../directory/project-settings.ts';
 import { blame } from '../../../repositories/blame.ts';
 import { type CommitRequest, prepareCommit } from '../../../repositories/commit-actions.ts';
 import { lastCommitOf } from '../../../repositories/commits.ts';
@@ -42,13 +43,13 @@ interface Meta {
   readonly executable: boolean;
 }
 
-/** The object that a file points at; the file itself when it is no pointer, or its object is not here. */
+/** The object that a file points at; the file itself when it is no pointer, its object is not here, or LFS is switched off. */
 async function behindPointer(
   services: Services,
   allowed: Allowed<'file:read'>,
   file: { readonly size: number; readonly stream: Readable },
 ): Promise<{ readonly size: number; readonly stream: Readable }> {
-  if (file.size > MOST_POINTER_BYTES) return file;
+  if (file.size > MOST_POINTER_BYTES || !projectSettings(allowed.place.project).lfs_enabled) return file;
   const bytes = await buffer(file.stream);
   const object = await openPointed(services, allowed, bytes);
   return object ? { size: object.size, stream: await object.read() } : { ...file, stream: Readable.from([bytes]) };

@@ -1,10 +1,12 @@
 // The repository as a whole: folders, archives, blobs, comparisons, contributors (reference git-and-deploy 12.8).
+import { projectSettings } from '../../../directory/project-settings.ts';
 import { fail } from '../../../kernel/faults.ts';
 import { mergeBase } from '../../../repositories/ancestry.ts';
 import { openArchive, parseArchiveFormat } from '../../../repositories/archive.ts';
 import { listContributors, readCommit } from '../../../repositories/commits.ts';
 import { compare } from '../../../repositories/diffs.ts';
 import { RepositoryError } from '../../../repositories/errors.ts';
+import { findArchivedObjects } from '../../../repositories/lfs-archive.ts';
 import { type ObjectId, parseObjectId } from '../../../repositories/ref-names.ts';
 import { resolve } from '../../../repositories/refs.ts';
 import { listTree, openBlob, readBlob } from '../../../repositories/trees.ts';
@@ -71,7 +73,7 @@ export const routes: Route[] = [
         sha: withDefault(text('Branch, tag or commit'), 'HEAD'),
         path: optional(text('Only this folder')),
         format: optional(text('Its format, where the address names none')),
-        include_lfs_blobs: optional(boolean('Accepted; archives carry LFS pointers whatever it says')),
+        include_lfs_blobs: withDefault(boolean('LFS objects in place of their pointers'), true),
       }),
       summary: 'A revision as one file',
       handler: async (context, opened) => {
@@ -84,14 +86,13 @@ export const routes: Route[] = [
         const within = (input.path ?? '').replace(/^\/+|\/+$/g, '');
         const folder = [project.path, ref, commitId, within].filter((part) => part !== '').join('-');
         const name = folder.replace(/[^A-Za-z0-9_.-]/g, '-');
-        const stream = await openArchive(services.repositories, opened.id, {
-          commitId,
-          format,
-          folder: name,
-          path: within,
-          signal,
-          key: slotKey(context.credential, context.actor.ip),
-        });
+        const which = { commitId, path: within, signal, key: slotKey(context.credential, context.actor.ip) };
+        const objects =
+          input.include_lfs_blobs && projectSettings(project).lfs_enabled
+            ? await findArchivedObjects(services, context.allowed, opened.id, which)
+            : null;
+        const given = { ...which, format, folder: name, ...(objects && { objects }) };
+        const stream = await openArchive(services.repositories, opened.id, given);
         return {
           type: 'stream',
           status: 200,
@@ -99,7 +100,8 @@ export const routes: Route[] = [
           headers: {
             'content-type': format === 'zip' ? 'application/zip' : 'application/octet-stream',
             'content-disposition': `attachment; filename="${name}.${format}"`,
-            etag: `W/"${commitId}-${format}"`,
+            // An object that comes later makes another archive of the same commit.
+            etag: `W/"${commitId}-${format}${objects?.size ? `-lfs${objects.size}` : ''}"`,
           },
         };
       },

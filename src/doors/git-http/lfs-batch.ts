@@ -16,17 +16,17 @@ type Enter = <A extends LfsAction>(action: A, work: (call: LfsCall<A>) => Promis
 
 const MISSING = "Object does not exist on the server or you don't have permissions to access it";
 
+const unknownHash = lfsReply(409, 'Only sha256 is supported as the hash of an object.');
+
 /** Answers a batch. What it asks for stands in its body, so the body is read first, and the entry is that of its operation. */
 export async function answerBatch(services: Services, exchange: Exchange, enter: Enter): Promise<void> {
   const body = await readLfsBody(exchange);
-  const { operation, objects, transfers, hash_algo: algorithm = 'sha256' } = body;
+  const { operation, objects, hash_algo: algorithm = 'sha256' } = body;
   const work = async (call: AnyCall): Promise<void> => {
-    const no = (status: number, message: string) => refuseLfs(exchange, services.url, lfsReply(status, message));
     if (operation !== 'upload' && operation !== 'download') return refuseLfs(exchange, services.url, lfsNotFound);
     if (!Array.isArray(objects) || objects.length === 0) return refuseLfs(exchange, services.url, lfsNotFound);
-    if (algorithm !== 'sha256') return no(409, 'Only sha256 is supported as the hash of an object.');
-    if (Array.isArray(transfers) && transfers.length > 0 && !transfers.includes('basic'))
-      return no(422, 'Only the basic transfer is supported.');
+    if (algorithm !== 'sha256') return refuseLfs(exchange, services.url, unknownHash);
+    // Whatever `transfers` names: an answer that names none means basic, which every client has to know.
     const wanted = objects.map(readObject);
     const sound = wanted.flatMap(({ sound }) => (sound ? [sound.oid] : []));
     const found = await findLfsObjects(services, call.allowed, sound);

@@ -4,7 +4,9 @@ import { atProject } from '../../access/place.ts';
 import { actingUser } from '../../credentials/verified-credential.ts';
 import { isoTime } from '../../kernel/clock.ts';
 import { isLockablePath, type LockPage, lockPath, readLocks, unlockPath } from '../../repositories/lfs-locks.ts';
+import type { LfsProof } from '../../repositories/lfs-objects.ts';
 import type { LfsLock } from '../../repositories/lfs-store.ts';
+import type { Services } from '../services.ts';
 import { readLfsBody } from './lfs-body.ts';
 import type { LfsCall } from './lfs-call.ts';
 import { lfsReply, refuseLfs, sendLfs } from './lfs-replies.ts';
@@ -28,26 +30,25 @@ export async function listOfLocks(call: LfsCall<'repository:pull'>, query: URLSe
   const path = query.get('path');
   const id = query.get('id');
   const page = pageOf(query.get('cursor'), query.get('limit'));
-  const locks = await readLocks(services, allowed, {
+  const { locks, ...next } = await readPage(services, allowed, {
     ...page,
     ...(path && { path }),
     // No lock has the id 0, as none has one that is no number.
     ...(id && { id: positive(id) ?? 0 }),
   });
-  sendLfs(exchange, 200, { locks: locks.map(present), ...next(locks, page) });
+  sendLfs(exchange, 200, { locks: locks.map(present), ...next });
 }
 
 /** `POST /info/lfs/locks/verify`: whose the locks are, for the client that is about to push. */
 export async function verifyLocks(call: LfsCall<'repository:push'>): Promise<void> {
   const { services, exchange, allowed, credential } = call;
   const { cursor, limit } = await readLfsBody(exchange);
-  const page = pageOf(cursor, limit);
-  const locks = await readLocks(services, allowed, page);
+  const { locks, ...next } = await readPage(services, allowed, pageOf(cursor, limit));
   const own = actingUser(credential)?.id;
   sendLfs(exchange, 200, {
     ours: locks.filter((lock) => lock.user_id === own).map(present),
     theirs: locks.filter((lock) => lock.user_id !== own).map(present),
-    ...next(locks, page),
+    ...next,
   });
 }
 
@@ -82,9 +83,15 @@ function pageOf(cursor: unknown, limit: unknown): LockPage {
   return { after: positive(cursor) ?? 0, limit: Math.min(positive(limit) ?? PAGE, PAGE) };
 }
 
-function next(locks: readonly LfsLock[], { limit }: LockPage): { next_cursor?: string } {
-  const last = locks.at(-1);
-  return last && locks.length === limit ? { next_cursor: String(last.id) } : {};
+/** A page, and where the next one begins when there is one. */
+async function readPage(
+  services: Services,
+  allowed: LfsProof,
+  page: LockPage,
+): Promise<{ readonly locks: readonly LfsLock[]; readonly next_cursor?: string }> {
+  const found = await readLocks(services, allowed, { ...page, limit: page.limit + 1 });
+  const locks = found.slice(0, page.limit);
+  return { locks, ...(found.length > locks.length && { next_cursor: String(locks.at(-1)!.id) }) };
 }
 
 function positive(value: unknown): number | null {

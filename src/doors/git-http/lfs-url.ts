@@ -47,6 +47,6 @@ function transfer(method: string, rest: string): Found | null {
   const oid = parseOid(match?.[1]);
   if (oid === null) return null;
   const size = match?.[2];
-  if (method === 'GET') return size === undefined ? { type: 'download', oid } : null;
+  if (method === 'GET' || method === 'HEAD') return size === undefined ? { type: 'download', oid } : null;
   return method === 'PUT' && size !== undefined ? { type: 'upload', oid, size: Number(size) } : null;
 }

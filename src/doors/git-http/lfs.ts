@@ -12,6 +12,7 @@ import { diskTrouble } from '../../storage/errors.ts';
 import type { Services } from '../services.ts';
 import { badGzip, type Exchange, isBadGzip } from './exchange.ts';
 import { answerBatch } from './lfs-batch.ts';
+import { demandLfsReader, UnreadableLfs } from './lfs-body.ts';
 import type { LfsCall } from './lfs-call.ts';
 import { enterLfs, type LfsAction } from './lfs-entry.ts';
 import { createLock, listOfLocks, unlock, verifyLocks } from './lfs-locks.ts';
@@ -35,6 +36,7 @@ export async function answerLfs(services: Services, exchange: Exchange, asked: L
 async function answer(services: Services, exchange: Exchange, asked: LfsRequest): Promise<void> {
   const enter = <A extends LfsAction>(action: A, work: (call: LfsCall<A>) => Promise<void>, denied?: LfsReply) =>
     within(services, exchange, asked.path, action, denied, work);
+  if (asked.type !== 'download' && asked.type !== 'upload') demandLfsReader(exchange.request.headers);
   switch (asked.type) {
     case 'batch':
       return answerBatch(services, exchange, enter);
@@ -106,12 +108,14 @@ async function download({ services, exchange, allowed, signal }: LfsCall<'reposi
   const object = await openLfsObject(services, allowed as Allowed<'repository:pull'>, oid);
   if (!object) return refuseLfs(exchange, services.url, lfsNotFound);
   const etag = `"${oid}"`;
-  const range = readRange(request.headers, object.size, etag);
+  // HEAD says what the whole file is like, whatever part is asked for (RFC 9110 section 14.2).
+  const head = request.method === 'HEAD';
+  const range = head ? null : readRange(request.headers, object.size, etag);
   if (range === 'unsatisfiable') {
     response.writeHead(416, { 'Content-Range': `bytes */${object.size}`, 'Content-Length': 0 }).end();
     return;
   }
-  const bytes = await object.read(range ?? undefined);
+  const bytes = head ? null : await object.read(range ?? undefined);
   response.writeHead(range === null ? 200 : 206, {
     'Content-Type': 'application/octet-stream',
     'Content-Length': range === null ? object.size : range.last - range.first + 1,
@@ -123,10 +127,12 @@ async function download({ services, exchange, allowed, signal }: LfsCall<'reposi
     'X-Content-Type-Options': 'nosniff',
     'Cache-Control': 'private, no-cache',
   });
-  await pipeline(bytes, response, { signal });
+  if (bytes === null) response.end();
+  else await pipeline(bytes, response, { signal });
 }
 
 function replyTo(services: Services, error: unknown): LfsReply | GitReply | null {
+  if (error instanceof UnreadableLfs) return error.reply;
   if (error instanceof BlobMismatch) return mismatch;
   if (error instanceof RepositoryError && error.code === 'repository_missing') return lfsNotFound;
   if (error instanceof FaultError) return faultReply(services, error);

@@ -295,11 +295,13 @@ for (const engine of ['sqlite', 'postgres'] as const)
       const path = '/info/lfs/objects/batch';
       for (const body of ['{', '[]', 'null', '"x"', '1'])
         assert.equal((await call('POST', path, owner, body)).status, 400, body);
-      assert.equal((await call('POST', path, owner, `{"x":"${'x'.repeat(1_100_000)}"}`)).status, 422);
+      assert.equal((await call('POST', path, owner, `{"x":"${'x'.repeat(1_100_000)}"}`)).status, 413);
       const asked = { operation: 'download', objects: [object] };
       assert.equal((await call('POST', path, owner, { ...asked, hash_algo: 'sha512' })).status, 409);
-      assert.equal((await call('POST', path, owner, { ...asked, transfers: ['tus'] })).status, 422);
-      assert.equal((await call('POST', path, owner, { ...asked, transfers: ['ssh', 'basic'] })).status, 200);
+      for (const transfers of [['tus'], ['ssh', 'basic'], [], 'tus', null]) {
+        const answer = await call('POST', path, owner, { ...asked, transfers });
+        assert.deepEqual([answer.status, 'transfer' in answer.body], [200, false], 'naming none means basic');
+      }
       for (const [method, old] of [
         ['POST', '/info/lfs/objects'],
         ['GET', `/info/lfs/objects/${object.oid}`],

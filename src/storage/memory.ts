@@ -3,12 +3,18 @@
 // made anew from the rows each time. It knows no table; who asks names the question.
 import type { Queryable } from './database.ts';
 
-const MAX_ANSWERS = 4096;
+/** More are never kept; the oldest goes first. */
+export const MAX_ANSWERS = 4096;
 
-const memories = new WeakMap<Queryable, Memory>();
+/** What can be asked by memory. */
+export interface Remembers {
+  recall<T>(key: string, ask: () => Promise<T>): T | Promise<T>;
+}
 
-/** The answers of one handle. `version` gives a number that changes with every commit, by whatever process. */
-export class Memory {
+const memories = new WeakMap<Queryable, Remembers>();
+
+/** The answers of one handle on SQLite. `version` gives a number that changes with every commit, by whatever process. */
+export class Memory implements Remembers {
   readonly #version: () => number;
   readonly #answers = new Map<string, unknown>();
   #seen: number | null = null;
@@ -61,14 +67,14 @@ export class Memory {
 }
 
 /** Gives a handle a memory; `remember` finds it there. */
-export function giveMemory(q: Queryable, memory: Memory): void {
+export function giveMemory(q: Queryable, memory: Remembers): void {
   memories.set(q, memory);
 }
 
 /**
- * Answers the question `key` by `ask`, or from memory when nothing has been committed since it was asked last. Only a
- * handle for point queries on SQLite has a memory, because only SQLite tells for two microseconds whether anything was
- * committed; transactions and PostgreSQL are asked every time. `key` must name the question with all it depends on
+ * Answers the question `key` by `ask`, or from memory when nothing has been committed since it was asked last. Only the handle
+ * for point queries has a memory: SQLite tells for two microseconds whether anything was committed, PostgreSQL by one small
+ * question for all who wait (`postgres/snapshot-watch.ts`); transactions ask every time. `key` must name the question with all it depends on
  * but the database, and `ask` must depend on nothing else, the clock included. Answers are frozen.
  */
 export function remember<T>(q: Queryable, key: string, ask: () => Promise<T>): T | Promise<T> {
@@ -76,7 +82,8 @@ export function remember<T>(q: Queryable, key: string, ask: () => Promise<T>): T
   return memory === undefined ? ask() : memory.recall(key, ask);
 }
 
-function freeze(value: unknown): void {
+/** Freezes an answer with all that is in it. */
+export function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const inner of Object.values(value)) freeze(inner);

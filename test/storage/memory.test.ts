@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { Queryable } from '../../src/storage/database.ts';
 import { Memory, remember } from '../../src/storage/memory.ts';
@@ -26,6 +27,16 @@ function reader(q: Queryable) {
     return (await q.selectFrom('settings').select('value').where('name', '=', 'a').executeTakeFirst()) ?? null;
   };
   return { asked, ask, value: async () => (await remember(q, 'a', ask))?.value };
+}
+
+/** Asks until an answer came without the database: PostgreSQL needs a session first, and nobody waits for it. */
+async function untilSpared(asked: { times: number }, value: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (let times = -1; times !== asked.times; await sleep(5)) {
+    assert(performance.now() < deadline, 'the question is asked every time');
+    times = asked.times;
+    await value();
+  }
 }
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
@@ -80,17 +91,19 @@ forEachEngine('what is remembered', (engine) => {
     assert.equal(await reader(db.read).value(), 'before');
   });
 
-  it('spares the question on SQLite, asks it every time on PostgreSQL, and keeps nothing of what is missing', async () => {
+  it('spares the question, and keeps nothing of what is missing', async () => {
     const db = await engine.open();
     const { asked, value } = reader(db.read);
     for (let i = 0; i < 3; i++) assert.equal(await value(), undefined);
     assert.equal(asked.times, 3);
     await db.tx((tx) => put(tx, 'x'));
+    await untilSpared(asked, value);
+    const { times } = asked;
     for (let i = 0; i < 10; i++) {
       assert.equal(await value(), 'x');
       await nextTurn();
     }
-    assert.equal(asked.times, engine.name === 'sqlite' ? 4 : 13);
+    assert.equal(asked.times, times);
   });
 });
 

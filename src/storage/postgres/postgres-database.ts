@@ -4,10 +4,13 @@ import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } 
 import pg from 'pg';
 import type { Database, Queryable } from '../database.ts';
 import { type Link, LinkDriver } from '../link-driver.ts';
+import { giveMemory } from '../memory.ts';
 import { migrate } from '../migrate.ts';
 import type { EngineOptions } from '../open-options.ts';
 import type { Schema } from '../schema.ts';
 import { Transactions } from '../transactions.ts';
+import { SnapshotMemory } from './snapshot-memory.ts';
+import { SnapshotWatch, serverOf } from './snapshot-watch.ts';
 import { translatePostgres } from './translate.ts';
 
 const CONNECT_TIMEOUT = 10_000;
@@ -25,14 +28,49 @@ const types = {
   },
 };
 
+type Acquire = () => Promise<Link>;
+
 async function acquire(pool: pg.Pool): Promise<Link> {
-  const client = await pool.connect();
+  return linkOf(await pool.connect());
+}
+
+function linkOf(client: pg.PoolClient): Link {
   return {
     async run(sql, parameters) {
       const { rows, command, rowCount } = await client.query(sql, [...parameters]);
       return { rows, changes: CHANGING.has(command) ? (rowCount ?? 0) : undefined };
     },
     release: (broken) => client.release(broken),
+  };
+}
+
+/** Hands out links of `pool` and calls `answered` after each statement, with the server that answered it. */
+function acquireKnown(pool: pg.Pool, answered: (server: string | null) => void): Acquire {
+  const servers = new WeakMap<pg.PoolClient, string | null>();
+  return async () => {
+    const client = await pool.connect();
+    let server = servers.get(client);
+    if (server === undefined) {
+      try {
+        server = await serverOf(client);
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+      servers.set(client, server);
+    }
+    const link = linkOf(client);
+    const known = server;
+    return {
+      async run(sql, parameters) {
+        try {
+          return await link.run(sql, parameters);
+        } finally {
+          answered(known);
+        }
+      },
+      release: link.release,
+    };
   };
 }
 
@@ -44,9 +82,9 @@ async function reach(pool: pg.Pool): Promise<void> {
   client.release();
 }
 
-function handle(pool: pg.Pool, begin: string | null, listTimeout: number): Queryable {
+function handle(pool: pg.Pool, acquire: Acquire, begin: string | null, listTimeout: number): Queryable {
   const source = {
-    acquire: () => acquire(pool),
+    acquire,
     begin,
     translate: (error: unknown) => translatePostgres(error, listTimeout),
     close: () => pool.end(),
@@ -82,8 +120,11 @@ export async function openPostgres(options: EngineOptions): Promise<Database> {
   // An idle connection that the server closes is no accident: the pool makes a new one.
   for (const each of [pool, listPool]) each.on('error', () => {});
 
-  const main = handle(pool, 'begin isolation level read committed', options.listTimeout);
-  const list = handle(listPool, null, options.listTimeout);
+  const watch = new SnapshotWatch({ ...common, application_name: 'keyward snapshots' });
+  const known = acquireKnown(pool, (server) => watch.answeredBy(server));
+  const main = handle(pool, known, 'begin isolation level read committed', options.listTimeout);
+  giveMemory(main, new SnapshotMemory(watch));
+  const list = handle(listPool, () => acquire(listPool), null, options.listTimeout);
   const transactions = new Transactions(main);
   try {
     await reach(pool);
@@ -95,7 +136,7 @@ export async function openPostgres(options: EngineOptions): Promise<Database> {
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {
     await transactions.close();
-    await Promise.all([pool.end(), listPool.end()]);
+    await Promise.all([pool.end(), listPool.end(), watch.close()]);
   };
   return {
     engine: 'postgres',

@@ -1,7 +1,7 @@
 // What is remembered of PostgreSQL, which other nodes and other programs write to as well: never older than a commit that somebody
 // was told of, and nothing at all where snapshots cannot be believed.
 import assert from 'node:assert/strict';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -119,6 +119,48 @@ describe('what is remembered of PostgreSQL', () => {
     assert(here.asked.times < answers, 'memory answered nobody');
   });
 
+  it('does not keep an answer that a commit overtook', async () => {
+    const url = await fresh();
+    const [db, program] = [await open(url), await raw(url)];
+    await program.query(UPSERT, ['1']);
+    const here = reader(db);
+    await untilSpared(here);
+    let goOn: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const slow = async () => {
+      const answer = await db.read.selectFrom('settings').select('value').where('name', '=', 'a').executeTakeFirst();
+      await gate;
+      return answer ?? null;
+    };
+    const overtaken = remember(db.read, 'slow', slow);
+    await sleep(50);
+    await program.query(UPSERT, ['2']);
+    assert.equal(await here.value(), '2');
+    goOn();
+    assert.equal((await overtaken)?.value, '1');
+    assert.equal((await remember(db.read, 'slow', slow))?.value, '2');
+  });
+
+  it('is confirmed by no snapshot that was taken before the question, even if its answer comes after it', async () => {
+    const url = await fresh();
+    const program = await raw(url);
+    const slow = await between(url);
+    cleanups.push(() => slow.close());
+    const watch = new SnapshotWatch({ connectionString: slow.url });
+    cleanups.push(() => watch.close());
+    const before = await firstOf(watch);
+    slow.hold();
+    const early = watch.read();
+    await sleep(100);
+    await program.query(UPSERT, ['1']);
+    const late = [watch.read(), watch.read()];
+    slow.release();
+    assert.equal(await early, before);
+    for (const text of await Promise.all(late)) assert.notEqual(text, before);
+  });
+
   it('is given up with the session that watches, and comes back', async () => {
     const url = await fresh();
     const [db, program] = [await open(url), await raw(url)];
@@ -140,7 +182,7 @@ describe('what is remembered of PostgreSQL', () => {
     const url = await fresh();
     const program = await raw(url);
     await program.query(UPSERT, ['1']);
-    const pooler = await fakePooler(url);
+    const pooler = await between(url, 1_234_567_890);
     cleanups.push(() => pooler.close());
     const here = reader(await open(pooler.url));
     for (let i = 0; i < 20; i++) {
@@ -154,48 +196,67 @@ describe('what is remembered of PostgreSQL', () => {
     const program = await raw(url);
     const watch = new SnapshotWatch({ connectionString: url });
     cleanups.push(() => watch.close());
-    const first = async () => {
-      for (let text = await watch.read(); ; text = await watch.read(), await sleep(5)) if (text !== null) return text;
-    };
-    const before = await first();
+    const before = await firstOf(watch);
     const server = await serverOf(program);
     assert.notEqual(server, null);
     watch.answeredBy(server);
     assert.equal(await watch.read(), before);
     watch.answeredBy('another one');
     assert.equal(await watch.read(), null);
-    assert.notEqual(await first(), before);
+    assert.notEqual(await firstOf(watch), before);
   });
 });
 
-/** Stands between as a pooler does: it tells clients a process id of its own making. */
-async function fakePooler(url: string): Promise<{ url: string; close(): Promise<void> }> {
+/** The first snapshot that is known. */
+async function firstOf(watch: SnapshotWatch): Promise<string> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const text = await watch.read();
+    if (text !== null) return text;
+    assert(performance.now() < deadline, 'no session comes up');
+    await sleep(5);
+  }
+}
+
+/** Stands between client and server; with `processId` it tells clients one of its own making, as poolers do. */
+async function between(url: string, processId?: number) {
   const target = new URL(url);
   const folder = decodeURIComponent(target.hostname);
   const sockets = new Set<Socket>();
-  const server: Server = createServer((near) => {
+  let held: (() => void)[] | null = null;
+  const server = createServer((near) => {
     const far = connect(`${folder}/.s.PGSQL.5432`);
     for (const socket of [near, far]) {
       sockets.add(socket);
-      socket.on('error', () => {}).on('close', () => [near, far].forEach((each) => void each.destroy()));
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        near.destroy();
+        far.destroy();
+      });
     }
     near.pipe(far);
-    let told = false;
     far.on('data', (chunk: Buffer) => {
       // BackendKeyData: 'K', length 12, process id, secret.
-      const at = told ? -1 : chunk.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
-      if (at !== -1) {
-        told = true;
-        chunk.writeInt32BE(1_234_567_890, at + 5);
-      }
-      near.write(chunk);
+      const at = processId === undefined ? -1 : chunk.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
+      if (at !== -1) chunk.writeInt32BE(processId!, at + 5);
+      if (held === null) near.write(chunk);
+      else held.push(() => near.write(chunk));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
   return {
     url: `postgres://postgres@127.0.0.1:${port}${target.pathname}`,
-    async close() {
+    /** Keeps back what the server says from now on. */
+    hold(): void {
+      held = [];
+    },
+    release(): void {
+      const all = held ?? [];
+      held = null;
+      for (const write of all) write();
+    },
+    async close(): Promise<void> {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },

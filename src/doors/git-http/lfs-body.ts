@@ -33,7 +33,7 @@ function mediaType(text: string): string {
 
 /**
  * The body as an object; an empty body is `{}`. Throws 413 for what is too large, 415 for what is packed in an unknown way or called
- * something else than JSON (no page elsewhere can make a browser call it that unasked), 400 for what is no JSON object.
+ * something else than JSON (a form of a page elsewhere), 400 for what is no JSON object. What is called nothing is taken for JSON.
  */
 export async function readLfsBody({ request }: Exchange): Promise<Readonly<Record<string, unknown>>> {
   const input = bodyOf(request);
@@ -56,7 +56,7 @@ export async function readLfsBody({ request }: Exchange): Promise<Readonly<Recor
   });
   if (size > MOST) throw new UnreadableLfs(413, 'The request is too large.');
   if (size === 0) return {};
-  if (!TYPES.includes(mediaType(request.headers['content-type'] ?? '')))
+  if (!TYPES.includes(mediaType(request.headers['content-type'] || TYPES[0]!)))
     throw new UnreadableLfs(415, 'The Content-Type header needs to be application/vnd.git-lfs+json.');
   let value: unknown;
   try {

@@ -80,9 +80,14 @@ for (const engine of ['sqlite', 'postgres'] as const)
           assert.deepEqual([answer.status, answer.headers['content-type']], [406, LFS], `${accept} ${path}`);
           assert.match(answer.body.message, /^The Accept header needs to be application\/vnd\.git-lfs\+json/);
         }
-      for (const type of [LFS, `${LFS}; charset=utf-8`, 'Application/JSON'])
+      for (const type of [LFS, `${LFS}; charset=utf-8`, 'Application/JSON', ''])
         assert.equal((await call('POST', BATCH, body, { 'content-type': type })).status, 200, type);
-      for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '']) {
+      for (const type of [
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'multipart/form-data; boundary=x',
+        'json',
+      ]) {
         const before = (await call('GET', LOCKS)).body.locks.length;
         const batch = await call('POST', BATCH, body, { 'content-type': type });
         const lock = await call('POST', LOCKS, { path: 'a page elsewhere did it' }, { 'content-type': type });

@@ -80,8 +80,15 @@ for (const engine of ['sqlite', 'postgres'] as const)
           assert.deepEqual([answer.status, answer.headers['content-type']], [406, LFS], `${accept} ${path}`);
           assert.match(answer.body.message, /^The Accept header needs to be application\/vnd\.git-lfs\+json/);
         }
-      for (const type of [LFS, `${LFS}; charset=utf-8`, 'Application/JSON', ''])
+      for (const type of [LFS, `${LFS}; charset=utf-8`, 'Application/JSON'])
         assert.equal((await call('POST', BATCH, body, { 'content-type': type })).status, 200, type);
+      const unnamed = await lab.raw(
+        'POST',
+        `/${project.full_path}.git${BATCH}`,
+        basic('x', token),
+        JSON.stringify(body),
+      );
+      assert.equal(unnamed.status, 200, 'called nothing');
       for (const type of [
         'text/plain',
         'application/x-www-form-urlencoded',

@@ -1,6 +1,7 @@
 // Figure a: what it takes to tell whose a presented key is, among a thousand, a hundred thousand and a million of them. In this
 // process, without HTTP: the verifier and its database alone.
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import pino from 'pino';
 import { DIGEST_PURPOSE } from '../src/credentials/issue.ts';
@@ -11,9 +12,10 @@ import { systemRandom } from '../src/kernel/random.ts';
 import type { Secret } from '../src/kernel/secret.ts';
 import { loadInstanceKeys } from '../src/storage/instance-keys.ts';
 import { openDatabase } from '../src/storage/open-database.ts';
+import { openBulk } from './support/bulk.ts';
 import { type Figure, median, text } from './support/figure.ts';
 import { inFolder } from './support/processes.ts';
-import { copyRow, KEYS, openRaw, RANDOM_DIGEST } from './support/seed.ts';
+import { KEYS } from './support/seed.ts';
 import { startServer } from './support/server.ts';
 
 const SAMPLE = 1000;
@@ -72,19 +74,23 @@ async function prepare(data: string, size: number): Promise<Prepared> {
   await server.stop();
   const keys = loadInstanceKeys(join(data, 'keys'));
   const path = join(data, 'keyward.db');
-  const raw = openRaw(path);
-  raw.exec('begin');
-  const { id } = raw.prepare('select max(id) as id from credentials').get() as { id: number };
-  copyRow(raw, 'credentials', id, size, { secret_digest: RANDOM_DIGEST, name: `'key ' || i`, family_id: 'null' });
+  const bulk = await openBulk(`sqlite:${path}`);
+  const id = await bulk.number('select max(id) as n from credentials');
+  await bulk.copyRow('credentials', id, size, {
+    secret_digest: bulk.randomDigest,
+    name: `'key ' || i`,
+    family_id: 'null',
+  });
   const texts: Secret[] = [];
-  const update = raw.prepare('update credentials set secret_digest = ? where id = ?');
   const step = size / Math.min(SAMPLE, size);
   for (let nth = 1; nth <= Math.min(SAMPLE, size); nth += 1) {
     const secret = makeRoutable('glpat-', { o: 1, u: 1 }, systemRandom);
-    update.run(keys.digest(DIGEST_PURPOSE, secret.reveal()), id + Math.floor(nth * step));
+    const digest = keys.digest(DIGEST_PURPOSE, secret.reveal());
+    await bulk.run(`update credentials set secret_digest = '${digest}' where id = ${id + Math.floor(nth * step)}`);
     texts.push(secret);
   }
-  raw.exec('commit');
+  await bulk.finish();
+  const raw = new DatabaseSync(path);
   const db = await openDatabase({ url: `sqlite:${path}`, clock: systemClock });
   const house = {
     db,

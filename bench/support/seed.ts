@@ -1,8 +1,8 @@
-// Fills a stopped server's SQLite database as years of use would: users, groups, projects, memberships and keys, by copying one
+// Fills a stopped server's database as years of use would: users, groups, projects, memberships and keys, by copying one
 // row of each with other values. Only sizes and shapes matter; nobody could use the keys made here, for their digests are random.
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { DAY, systemClock } from '../../src/kernel/clock.ts';
+import { openBulk } from './bulk.ts';
 import { setting } from './figure.ts';
 import { type Server, startServer } from './server.ts';
 
@@ -11,43 +11,20 @@ export const PROJECTS = setting('BENCH_PROJECTS', 100_000);
 const USERS = 1000;
 const GROUPS = 1000;
 
-/** An expression that gives each row a digest of its own. */
-export const RANDOM_DIGEST = 'lower(hex(randomblob(32)))';
-
-/** Inserts `count` copies of the row `id` of `table`, with the given SQL expressions for some columns; `i` counts from 1. */
-export function copyRow(
-  db: DatabaseSync,
-  table: string,
-  id: number,
-  count: number,
-  values: Readonly<Record<string, string>>,
-): void {
-  const info = db.prepare(`pragma table_info(${table})`).all() as { name: string }[];
-  const columns = info.map(({ name }) => name).filter((name) => name !== 'id');
-  db.exec(`with recursive s(i) as (select 1 union all select i + 1 from s where i < ${count})
-    insert into ${table} (${columns.join(', ')})
-    select ${columns.map((name) => values[name] ?? `t.${name}`).join(', ')} from s, ${table} as t where t.id = ${id}`);
-}
-
-/** Opens the database file for bulk work: nothing is flushed, for all of it can be made again. */
-export function openRaw(path: string): DatabaseSync {
-  const db = new DatabaseSync(path);
-  db.exec('pragma synchronous = off; pragma cache_size = -400000');
-  return db;
-}
-
-/** Makes a data folder with all sizes of the settings. Answers a key of one of the users, who is in three groups. */
-export async function seed(data: string): Promise<{ userToken: string }> {
-  const server = await startServer({ data });
+/**
+ * Makes a data folder, and the PostgreSQL database of `databaseUrl` if given, with all sizes of the settings. Answers a key of one of
+ * the users, who is in three groups.
+ */
+export async function seed(data: string, databaseUrl?: string): Promise<{ userToken: string }> {
+  const server = await startServer({ data, ...(databaseUrl && { databaseUrl }) });
   const ids = await first(server);
   await server.stop();
-  const db = openRaw(join(data, 'keyward.db'));
+  const bulk = await openBulk(databaseUrl ?? `sqlite:${join(data, 'keyward.db')}`);
   const now = systemClock.now();
   const midnight = now - (now % DAY);
-  db.exec('begin');
   const firstUser = ids.user + 1;
   const path = (prefix: string) => `'${prefix}' || i`;
-  copyRow(db, 'users', ids.user, USERS, {
+  await bulk.copyRow('users', ids.user, USERS, {
     username: path('user'),
     username_lower: path('user'),
     name: path('User '),
@@ -61,14 +38,14 @@ export async function seed(data: string): Promise<{ userToken: string }> {
     full_path_lower: path(prefix),
     lineage: `'/'`,
   });
-  copyRow(db, 'namespaces', ids.userNamespace, USERS, {
+  await bulk.copyRow('namespaces', ids.userNamespace, USERS, {
     ...namespace('user'),
     owner_user_id: `${firstUser} - 1 + i`,
   });
-  const { top } = db.prepare('select max(id) as top from namespaces').get() as { top: number };
-  copyRow(db, 'namespaces', ids.group, GROUPS, namespace('group'));
-  db.exec(`update namespaces set lineage = '/' || id || '/' where lineage = '/'`);
-  copyRow(db, 'projects', ids.project, PROJECTS, {
+  const top = await bulk.number('select max(id) as n from namespaces');
+  await bulk.copyRow('namespaces', ids.group, GROUPS, namespace('group'));
+  await bulk.run(`update namespaces set lineage = '/' || id || '/' where lineage = '/'`);
+  await bulk.copyRow('projects', ids.project, PROJECTS, {
     namespace_id: `${top} + 1 + i % ${GROUPS}`,
     name: path('project '),
     path: path('project'),
@@ -80,14 +57,14 @@ export async function seed(data: string): Promise<{ userToken: string }> {
     last_activity_at: 't.last_activity_at - (i * 7919) % 1000000 * 1000',
   });
   for (let nth = 0; nth < 3; nth += 1)
-    copyRow(db, 'members', ids.member, USERS, {
+    await bulk.copyRow('members', ids.member, USERS, {
       user_id: `${firstUser} - 1 + i`,
       namespace_id: `${top} + 1 + (i * 7 + ${nth} * 333) % ${GROUPS}`,
       access_level: '30',
     });
-  const firstKey = 1 + (db.prepare('select max(id) as top from credentials').get() as { top: number }).top;
-  copyRow(db, 'credentials', ids.key, Math.floor(KEYS * 0.95), {
-    secret_digest: RANDOM_DIGEST,
+  const firstKey = 1 + (await bulk.number('select max(id) as n from credentials'));
+  await bulk.copyRow('credentials', ids.key, Math.floor(KEYS * 0.95), {
+    secret_digest: bulk.randomDigest,
     user_id: `${firstUser} + i % ${USERS}`,
     created_by_user_id: `${firstUser} + i % ${USERS}`,
     name: path('key '),
@@ -96,18 +73,16 @@ export async function seed(data: string): Promise<{ userToken: string }> {
     ended_at: 'case when i % 10 = 0 then t.created_at end',
     end_reason: `case when i % 10 = 0 then 'revoked' end`,
   });
-  copyRow(db, 'credentials', ids.deployToken, Math.ceil(KEYS * 0.05), {
-    secret_digest: RANDOM_DIGEST,
+  await bulk.copyRow('credentials', ids.deployToken, Math.ceil(KEYS * 0.05), {
+    secret_digest: bulk.randomDigest,
     name: path('deploy '),
     project_id: `${ids.project} + 1 + i % ${PROJECTS}`,
   });
-  db.exec(`insert into credential_uses (credential_id, last_used_at, ips_written_at, ips)
+  await bulk.run(`insert into credential_uses (credential_id, last_used_at, ips_written_at, ips)
     select id, created_at + 1000, created_at, '["127.0.0.1"]' from credentials where id >= ${firstKey} and id % 2 = 0`);
-  db.exec(`insert into deploy_tokens (credential_id, username)
+  await bulk.run(`insert into deploy_tokens (credential_id, username)
     select id, 'gitlab+deploy-token-' || id from credentials where kind = 'deploy_token' and id >= ${firstKey}`);
-  db.exec('commit');
-  db.exec('analyze');
-  db.close();
+  await bulk.finish();
   // His key was made for the user of the first rows; the rest of them is like him.
   return { userToken: ids.userToken };
 }

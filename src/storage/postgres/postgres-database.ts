@@ -7,14 +7,17 @@ import { type Link, LinkDriver } from '../link-driver.ts';
 import { giveMemory } from '../memory.ts';
 import { migrate } from '../migrate.ts';
 import type { EngineOptions } from '../open-options.ts';
+import type { Bound } from '../parameters.ts';
 import type { Schema } from '../schema.ts';
 import { Transactions } from '../transactions.ts';
 import { SnapshotMemory } from './snapshot-memory.ts';
 import { SnapshotWatch, serverOf } from './snapshot-watch.ts';
+import { StatementNames } from './statement-names.ts';
 import { translatePostgres } from './translate.ts';
 
 const CONNECT_TIMEOUT = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT = 60_000;
+const BEGIN = 'begin isolation level read committed';
 const CHANGING = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 const { BOOL, INT8, NUMERIC } = pg.types.builtins;
@@ -31,45 +34,53 @@ const types = {
 type Acquire = () => Promise<Link>;
 
 async function acquire(pool: pg.Pool): Promise<Link> {
-  return linkOf(await pool.connect());
+  const client = await pool.connect();
+  return { run: (sql, parameters) => send(client, sql, parameters), release: (broken) => client.release(broken) };
 }
 
-function linkOf(client: pg.PoolClient): Link {
-  return {
-    async run(sql, parameters) {
-      const { rows, command, rowCount } = await client.query(sql, [...parameters]);
-      return { rows, changes: CHANGING.has(command) ? (rowCount ?? 0) : undefined };
-    },
-    release: (broken) => client.release(broken),
-  };
+async function send(client: pg.PoolClient, text: string, parameters: readonly Bound[], name?: string) {
+  const values = [...parameters];
+  const { rows, command, rowCount } = await client.query(
+    name === undefined ? { text, values } : { name, text, values },
+  );
+  return { rows, changes: CHANGING.has(command) ? (rowCount ?? 0) : undefined };
 }
 
-/** Hands out links of `pool` and calls `answered` after each statement, with the server that answered it. */
+/**
+ * Hands out links of `pool` and calls `answered` after each statement, with the server that answered it. Statements that come often
+ * have a name, but not inside a transaction, which would be lost with a plan that does not fit, and not through a pooler.
+ */
 function acquireKnown(pool: pg.Pool, answered: (server: string | null) => void): Acquire {
   const servers = new WeakMap<pg.PoolClient, string | null>();
+  const names = new StatementNames();
   return async () => {
     const client = await pool.connect();
-    let server = servers.get(client);
-    if (server === undefined) {
+    let known = servers.get(client);
+    if (known === undefined) {
       try {
-        server = await serverOf(client);
+        known = await serverOf(client);
       } catch (error) {
         client.release(true);
         throw error;
       }
-      servers.set(client, server);
+      servers.set(client, known);
     }
-    const link = linkOf(client);
-    const known = server;
+    const server = known;
+    let alone = server !== null;
     return {
       async run(sql, parameters) {
+        if (sql === BEGIN) alone = false;
+        const name = alone ? names.nameOf(sql) : undefined;
         try {
-          return await link.run(sql, parameters);
+          return await send(client, sql, parameters, name);
+        } catch (error) {
+          if (name === undefined || !names.isStale(error)) throw error;
+          return await send(client, sql, parameters);
         } finally {
-          answered(known);
+          answered(server);
         }
       },
-      release: link.release,
+      release: (broken) => client.release(broken),
     };
   };
 }
@@ -122,7 +133,7 @@ export async function openPostgres(options: EngineOptions): Promise<Database> {
 
   const watch = new SnapshotWatch({ ...common, application_name: 'keyward snapshots' });
   const known = acquireKnown(pool, (server) => watch.answeredBy(server));
-  const main = handle(pool, known, 'begin isolation level read committed', options.listTimeout);
+  const main = handle(pool, known, BEGIN, options.listTimeout);
   giveMemory(main, new SnapshotMemory(watch));
   const list = handle(listPool, () => acquire(listPool), null, options.listTimeout);
   const transactions = new Transactions(main);

@@ -144,22 +144,23 @@ const alive = (alias: 'm' | 's', today: string): Condition =>
     : sql<boolean>`(s.expires_at is null or s.expires_at > ${today})`;
 
 // What somebody holds is asked from his side: his memberships, then down the tree. Such a set is made once a list and found by
-// index, where a question for each row of the list would be answered a hundred thousand times.
+// index, where a question for each row of the list would be answered a hundred thousand times. It is one set, however it comes
+// about: PostgreSQL walks the whole table where two sets are joined by `or`.
 
 function heldAtProject(credential: VerifiedCredential, today: string, levels: readonly number[]): Condition {
   const user = actingUser(credential);
   if (!user || levels.length === 0) return NEVER;
-  const ways: Condition[] = [
-    sql<boolean>`p.id in (select m.project_id from members m where m.user_id = ${user.id} and m.project_id is not null
-      and m.access_level in (${sql.join(levels)}) and ${alive('m', today)})`,
-    heldAtNamespace(credential, today, levels, sql`p.namespace_id`),
+  const ways = [
+    sql`select m.project_id from members m where m.user_id = ${user.id} and m.project_id is not null
+      and m.access_level in (${sql.join(levels)}) and ${alive('m', today)}`,
+    sql`select hp.id from projects hp where ${heldAtNamespace(credential, today, levels, sql`hp.namespace_id`)}`,
   ];
   if (!isTokenBot(user))
-    ways.push(sql<boolean>`p.id in (with recursive ${ownGroups(user.id, today, levels)}
+    ways.push(sql`select project_id from (with recursive ${ownGroups(user.id, today, levels)}
       select s.project_id from own join namespaces g on g.id = own.id join shares s on s.group_id = own.id
       where g.deleted_at is null and s.project_id is not null and s.access_level in (${sql.join(levels)})
-      and ${alive('s', today)})`);
-  return any(ways);
+      and ${alive('s', today)}) by_share`);
+  return sql<boolean>`p.id in (${sql.join(ways, sql` union all `)})`;
 }
 
 function heldAtNamespace(
@@ -170,16 +171,14 @@ function heldAtNamespace(
 ): Condition {
   const user = actingUser(credential);
   if (!user || levels.length === 0) return NEVER;
-  const own = ownGroups(user.id, today, levels);
-  const ways: Condition[] = [
-    isTokenBot(user)
-      ? sql<boolean>`${column} in (with recursive ${own} select id from own)`
-      : sql<boolean>`${column} in (with recursive ${own}, ${sharedGroups(today, levels)}
-          select id from own union select id from shared)`,
-  ];
-  if (levels.includes(50))
-    ways.push(sql<boolean>`${column} in (select id from namespaces where owner_user_id = ${user.id})`);
-  return any(ways);
+  const tables = [ownGroups(user.id, today, levels)];
+  const ways = [sql`select id from own`];
+  if (!isTokenBot(user)) {
+    tables.push(sharedGroups(today, levels));
+    ways.push(sql`select id from shared`);
+  }
+  if (levels.includes(50)) ways.push(sql`select id from namespaces where owner_user_id = ${user.id}`);
+  return sql<boolean>`${column} in (with recursive ${sql.join(tables)} ${sql.join(ways, sql` union `)})`;
 }
 
 /** The table `own`: the groups in which the user holds one of the levels, and all below them. */

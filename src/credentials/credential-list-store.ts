@@ -83,19 +83,13 @@ export async function listCredentials(
   const column = (match && SORTS[match[1]!]) ?? 'id';
   const direction: Direction = match && SORTS[match[1]!] && match[2] === 'desc' ? 'desc' : 'asc';
   const matching = applyFilter(credentialRows(q), filter, now);
-  if (await isFew(q, filter)) {
-    const { rows, total } = await pageOf(q, matching, sorted(matching, column, direction), slice);
-    return { rows: rows.map(asRow), total };
-  }
+  if (await isFew(q, filter)) return pageOfFew(q, matching, column, direction, slice);
   const named = await idsByName(q, filter);
   if (named?.length === 0) return { rows: [], total: 0 };
   const all = applyFilter(credentialRows(q), filter, now, 'count');
   const counted = named ? all.where('c.id', 'in', named) : all;
   // Counted first: what few of many keys match is found by the filters' indexes, and sorted.
-  if (named || (await countUpTo(q, counted)) <= MOST_COUNTED) {
-    const { rows, total } = await pageOf(q, counted, sorted(counted, column, direction), slice);
-    return { rows: rows.map(asRow), total };
-  }
+  if (named || (await countUpTo(q, counted)) <= MOST_COUNTED) return pageOfFew(q, counted, column, direction, slice);
   const page = await completePage(q, counted, slice, (limit) =>
     pageOfMany(q, filter, now, column, direction, { offset: slice.offset, limit }),
   );
@@ -121,14 +115,32 @@ async function isFew(q: Queryable, filter: CredentialFilter): Promise<boolean> {
   return (await countUpTo(q, query)) <= MOST_COUNTED;
 }
 
-function sorted<Q>(matching: Q, column: SortColumn, direction: Direction): Q {
+function sorted<Q>(matching: Q, column: SortColumn, direction: Direction, spelt?: 'as expression'): Q {
   let query = matching as unknown as Filterable;
+  const time = (name: 'c.id' | 'c.created_at') => (spelt ? sql<number>`+${sql.ref(name)}` : sql.ref<number>(name));
   if (column === 'last_used_at')
     query = query.orderBy(sql`u.last_used_at is null`).orderBy('u.last_used_at', direction);
   else if (column === 'expires_at') query = query.orderBy(sql`c.expires_at is null`).orderBy('c.expires_at', direction);
-  else if (column === 'name') query = query.orderBy(sql`lower(c.name)`, direction);
-  else if (column === 'created_at') query = query.orderBy('c.created_at', direction);
-  return query.orderBy('c.id', direction) as unknown as Q;
+  else if (column === 'name') query = query.orderBy(spelt ? sql`lower(c.name) || ''` : sql`lower(c.name)`, direction);
+  else if (column === 'created_at') query = query.orderBy(time('c.created_at'), direction);
+  return query.orderBy(time('c.id'), direction) as unknown as Q;
+}
+
+/**
+ * One page of few keys: found by the filters' indexes, then sorted. The order is spelt as an expression, or PostgreSQL would take all
+ * keys in the order of its index and hope to meet the few soon.
+ */
+async function pageOfFew(
+  q: Queryable,
+  matching: Filterable,
+  column: SortColumn,
+  direction: Direction,
+  slice: Slice,
+): Promise<{ rows: CredentialRow[]; total: number }> {
+  const ordered = sorted(matching, column, direction, 'as expression').clearSelect().select('c.id');
+  const { rows, total } = await pageOf(q, matching, ordered, slice);
+  const ids = rows.map(({ id }) => id);
+  return { rows: await rowsOf(q, ids), total };
 }
 
 /** Ids of one page, out of many keys: read in the order of an index, until the page is full. */
@@ -142,6 +154,16 @@ async function pageOfMany(
 ): Promise<number[]> {
   const matching = () => applyFilter(credentialRows(q), filter, now, column).clearSelect().select('c.id');
   const ids = async (query: { execute(): Promise<{ id: number }[]> }) => (await query.execute()).map((row) => row.id);
+  const kind = column === 'id' && filter.kinds?.length === 1 ? filter.kinds[0] : undefined;
+  if (kind !== undefined) {
+    // Of one kind: the index of kinds, in its whole order and as a range, for of an equality PostgreSQL knows that the kind orders
+    // nothing, and then takes all keys in the order of their ids.
+    const ofKind = applyFilter(credentialRows(q), { ...filter, kinds: undefined }, now, column)
+      .where('c.kind', '>=', kind)
+      .where('c.kind', '<=', kind);
+    const ordered = ofKind.clearSelect().select('c.id').orderBy('c.kind', direction).orderBy('c.id', direction);
+    return ids(ordered.limit(limit).offset(offset));
+  }
   if (column !== 'expires_at' && column !== 'last_used_at')
     return ids(sorted(matching(), column, direction).limit(limit).offset(offset));
   // With the time first, in its order; then those that have none. A cross join keeps SQLite from turning the order around.
@@ -242,7 +264,7 @@ function applyFilter<T>(query: T, filter: CredentialFilter, now: number, among?:
 function kindsByIndex(filter: CredentialFilter, among: SortColumn | 'count' | undefined): boolean {
   if (filter.anyOf) return false;
   if (among === undefined) return true;
-  if (among !== 'count') return among === 'id' && filter.kinds?.length === 1;
+  if (among !== 'count') return false;
   const { search, createdBefore, createdAfter, lastUsedBefore, lastUsedAfter, expiresBefore, expiresAfter } = filter;
   const times = [createdBefore, createdAfter, lastUsedBefore, lastUsedAfter, expiresBefore, expiresAfter];
   return search === undefined && filter.state !== 'rotating' && times.every((time) => time === undefined);

@@ -7,6 +7,7 @@ import { blobs } from './0004-blobs.ts';
 import { mailLinks } from './0005-mail-links.ts';
 import { listIndexes } from './0006-list-indexes.ts';
 import { expiryIndex } from './0007-expiry-index.ts';
+import { forkIndex } from './0008-fork-index.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -17,4 +18,5 @@ export const migrations: readonly Migration[] = [
   mailLinks,
   listIndexes,
   expiryIndex,
+  forkIndex,
 ];

@@ -18,6 +18,12 @@ import { translatePostgres } from './translate.ts';
 const CONNECT_TIMEOUT = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT = 60_000;
 const BEGIN = 'begin isolation level read committed';
+/**
+ * What lists are planned with, unless whoever runs the server chose otherwise: a page is too short for compiling its plan to pay, and
+ * indexes are worth their price where the data lies in memory or on a disk without a head.
+ */
+const FOR_LISTS = `select set_config(name, wish, false) from pg_settings
+  join (values ('jit', 'off'), ('random_page_cost', '1.1')) as wishes (name, wish) using (name) where source = 'default'`;
 const CHANGING = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 const { BOOL, INT8, NUMERIC } = pg.types.builtins;
@@ -33,9 +39,23 @@ const types = {
 
 type Acquire = () => Promise<Link>;
 
-async function acquire(pool: pg.Pool): Promise<Link> {
-  const client = await pool.connect();
-  return { run: (sql, parameters) => send(client, sql, parameters), release: (broken) => client.release(broken) };
+/** Hands out links of `pool` whose sessions were prepared for lists when they were new. */
+function acquireForLists(pool: pg.Pool): Acquire {
+  const prepared = new WeakSet<pg.PoolClient>();
+  return async () => {
+    const client = await pool.connect();
+    if (!prepared.has(client)) {
+      try {
+        // A pooler would hand the session with its settings to somebody else.
+        if ((await serverOf(client)) !== null) await client.query(FOR_LISTS);
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+      prepared.add(client);
+    }
+    return { run: (sql, parameters) => send(client, sql, parameters), release: (broken) => client.release(broken) };
+  };
 }
 
 async function send(client: pg.PoolClient, text: string, parameters: readonly Bound[], name?: string) {
@@ -135,7 +155,7 @@ export async function openPostgres(options: EngineOptions): Promise<Database> {
   const known = acquireKnown(pool, (server) => watch.answeredBy(server));
   const main = handle(pool, known, BEGIN, options.listTimeout);
   giveMemory(main, new SnapshotMemory(watch));
-  const list = handle(listPool, () => acquire(listPool), null, options.listTimeout);
+  const list = handle(listPool, acquireForLists(listPool), null, options.listTimeout);
   const transactions = new Transactions(main);
   try {
     await reach(pool);

@@ -12,7 +12,7 @@ import type { House } from '../storage/house.ts';
 import type { StoredKind } from '../storage/schema.ts';
 import type { TaskHandler } from '../tasks/runner.ts';
 import { deleteIdleBot } from './end-key.ts';
-import { dropSealedOfEnded, longDead, sweepDead } from './upkeep-store.ts';
+import { eraseSealed, longDead, sealedOfEnded, sweepDead } from './upkeep-store.ts';
 
 /** The task's kind. */
 export const RETENTION_TASK = 'key_retention';
@@ -29,11 +29,19 @@ export function retentionTask(house: House): TaskHandler {
   return async (_payload, context) => {
     await forgetLongDead(house, context.signal);
     await sweep(house, context.signal);
-    await house.db.tx(async (tx) => {
-      await dropSealed(tx, house.clock.now());
-      await dropSealedOfEnded(tx, READABLE, house.clock.now());
-    });
+    await house.db.tx((tx) => dropSealed(tx, house.clock.now()));
+    await eraseReadable(house, context.signal);
   };
+}
+
+/** Looked for where lists are read: the writer must not stand still while all that is sealed is walked. */
+async function eraseReadable(house: House, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const ids = await sealedOfEnded(house.db.list, READABLE, house.clock.now(), BATCH);
+    if (ids.length === 0) return;
+    await house.db.tx((tx) => eraseSealed(tx, READABLE, ids));
+    if (ids.length < BATCH) return;
+  }
 }
 
 async function forgetLongDead(house: House, signal: AbortSignal): Promise<void> {

@@ -96,18 +96,20 @@ export async function sweepDead(tx: Tx, kinds: readonly StoredKind[], cutoff: nu
   return ids.length;
 }
 
-/** Erases what is sealed under `purpose` for keys that ended before `now`: nobody may read it again. */
-export async function dropSealedOfEnded(tx: Tx, purpose: string, now: number): Promise<void> {
-  await tx
-    .deleteFrom('credential_secrets')
-    .where('purpose', '=', purpose)
-    .where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('credentials as c')
-          .select('c.id')
-          .whereRef('c.id', '=', 'credential_secrets.credential_id')
-          .where('c.ended_at', '<=', now),
-      ),
-    )
+/** Up to `limit` keys that ended before `now` and still have something sealed under `purpose`. It walks all that is sealed. */
+export async function sealedOfEnded(q: Queryable, purpose: string, now: number, limit: number): Promise<number[]> {
+  const rows = await q
+    .selectFrom('credential_secrets as s')
+    .innerJoin('credentials as c', 'c.id', 's.credential_id')
+    .select('s.credential_id')
+    .where('s.purpose', '=', purpose)
+    .where('c.ended_at', '<=', now)
+    .limit(limit)
     .execute();
+  return rows.map((row) => row.credential_id);
+}
+
+/** Erases what is sealed under `purpose` for these keys: nobody may read it again. */
+export async function eraseSealed(tx: Tx, purpose: string, ids: readonly number[]): Promise<void> {
+  await tx.deleteFrom('credential_secrets').where('purpose', '=', purpose).where('credential_id', 'in', ids).execute();
 }

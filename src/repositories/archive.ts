@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { inBlocks } from './blocks.ts';
 import { RepositoryError } from './errors.ts';
 import { GitFailed } from './git.ts';
 import { type ArchivedObjects, withObjects } from './lfs-archive.ts';
@@ -78,7 +79,7 @@ export async function openArchive(repositories: Repositories, id: number, option
   const output = new PassThrough();
   const source = objects ? exchanged(child.stdout, folder, objects, options.format) : child.stdout;
   const move = async () => {
-    if (options.format === 'tar.gz') await pipeline(source, createGzip({ level: 6 }), output, { end: false });
+    if (options.format === 'tar.gz') await pipeline(inBlocks(source), createGzip({ level: 6 }), output, { end: false });
     else if (bzip2 !== null) await compressWith(bzip2, source, output);
     else await pipeline(source, output, { end: false });
     return child.done;
@@ -99,7 +100,8 @@ export async function openArchive(repositories: Repositories, id: number, option
 /** Git's tar with the objects in it, as a tar or a zip. */
 function exchanged(tar: Readable, folder: string, objects: ArchivedObjects, format: ArchiveFormat): Readable {
   const entries = withObjects(readTar(tar), folder, objects);
-  return Readable.from(format === 'zip' ? writeZip(entries) : writeTar(entries), { objectMode: false });
+  // Headers and small files would each go to the socket alone.
+  return Readable.from(inBlocks(format === 'zip' ? writeZip(entries) : writeTar(entries)), { highWaterMark: 4 });
 }
 
 async function compressWith(program: string, input: Readable, output: PassThrough): Promise<void> {

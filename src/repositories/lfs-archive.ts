@@ -53,7 +53,9 @@ export async function findArchivedObjects(
   const objects = await openLfsObjects(house, allowed, [...new Set(pointers.values())]);
   for (const [path, oid] of pointers) {
     const object = objects.get(oid);
-    if (object) found.set(path, { size: object.size, read: () => object.read() });
+    if (!object) continue;
+    const { size } = object;
+    found.set(path, { size, read: () => object.read(size === 0 ? undefined : { first: 0, last: size - 1 }) });
   }
   return found;
 }

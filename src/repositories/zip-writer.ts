@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { crc32, createDeflateRaw, deflateRaw } from 'node:zlib';
+import { inBlocks } from './blocks.ts';
 import type { TarEntry } from './tar-entries.ts';
 import type { Contents } from './tar-writer.ts';
 
@@ -88,9 +89,13 @@ async function* fileWriter(
   yield localHeader({ ...base, flags, method: 8, crc: 0, packed: 0 });
   let crc = 0;
   let packed = 0;
-  const press = createDeflateRaw({ level: LEVEL });
+  const source = inBlocks(bytes);
+  const start = (await source.next()).value ?? Buffer.alloc(0);
+  const press = createDeflateRaw({ level: await levelFor(start), chunkSize: 128 * 1024 });
   const summed = async function* () {
-    for await (const chunk of bytes) {
+    crc = crc32(start);
+    yield start;
+    for await (const chunk of source) {
       crc = crc32(chunk, crc);
       yield chunk;
     }
@@ -106,6 +111,12 @@ async function* fileWriter(
   const file = { ...base, flags, method: 8, crc, packed };
   yield descriptor(file);
   return file;
+}
+
+/** Films and archives are as small as they get, and to press them again is most of the work of a zip. */
+async function levelFor(start: Buffer): Promise<number> {
+  const pressed = await deflated(start, { level: 1 });
+  return pressed.length > start.length * 0.97 ? 0 : LEVEL;
 }
 
 async function collect(bytes: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -51,6 +51,7 @@ export interface Blobs {
   purgeDrafts(before: number): Promise<number>;
 }
 
+const READ_AT_ONCE = 256 * 1024;
 const KEY = /^[0-9a-f]{32}$/;
 
 /** Opens the blobs on disk below `root`, at `ab/<key>`; the folder is made at the first write. */
@@ -90,7 +91,8 @@ export function openBlobs(root: string): Blobs {
       const file = await open(pathOf(key), 'r');
       return createReadStream('', {
         fd: file,
-        highWaterMark: 256 * 1024,
+        // A buffer of this size is made for each read, and thousands of small files may be read after each other.
+        highWaterMark: range ? Math.min(READ_AT_ONCE, range.last - range.first + 1) : READ_AT_ONCE,
         ...(range && { start: range.first, end: range.last }),
       });
     },

@@ -2,6 +2,7 @@
 // and unzip in test/clients; here are the sizes that nobody wants to write to a disk.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +68,18 @@ it('a tar that nothing is exchanged in comes out as it went in, in whatever piec
       `pieces of ${size}`,
     );
   }
+});
+
+it('a zip has the same bytes in whatever pieces its contents come', async () => {
+  const rows = Array.from({ length: 40_000 }, (_, index) => `${index} ${index % 97}\n`).join('');
+  const tar = await gitTar({ rows, noise: randomBytes(100_000).toString('latin1'), small: 'small' });
+  const zips = [1000, 65_536, 70_001, 10_000_000].map((size) => {
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < tar.length; at += size) pieces.push(tar.subarray(at, at + size));
+    return collect(writeZip(given(readTar(chunks(...pieces)), () => null)));
+  });
+  const [first, ...others] = await Promise.all(zips);
+  for (const other of others) assert.ok(other.equals(first!));
 });
 
 it('contents that nobody reads are skipped', async () => {

@@ -143,7 +143,7 @@ function readToml(path: string, problems: string[]): Texts {
     else if (Array.isArray(value) && value.every((item) => typeof item === 'string')) texts[name] = value.join(',');
     else if (typeof value === 'boolean') texts[name] = value ? 'on' : 'off';
     else if (typeof value === 'string') texts[name] = value;
-    else problems.push(`${path}: ${key} must be a text`);
+    else problems.push(`${path}: ${key} must be a string in quotes`);
   }
   return texts;
 }

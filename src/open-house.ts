@@ -33,11 +33,16 @@ export interface OpenOptions {
   readonly clock?: Clock;
 }
 
-/** Makes the data folder readable for its owner alone. Throws when it cannot be made. */
+/** Makes the data folder readable for its owner alone. Throws a sentence that names the setting when it cannot be made. */
 export function prepareDataFolder(data: string): void {
-  mkdirSync(data, { recursive: true, mode: 0o700 });
-  chmodSync(data, 0o700);
-  for (const name of ['run', 'tmp', 'repositories']) mkdirSync(join(data, name), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+    chmodSync(data, 0o700);
+    for (const name of ['run', 'tmp', 'repositories']) mkdirSync(join(data, name), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`the data folder ${data} (KEYWARD_DATA) cannot be made or is not ours: ${code}`, { cause: error });
+  }
 }
 
 /** Opens the data folder: makes it on first use, applies migrations. Throws when the database cannot be had. */

@@ -251,7 +251,7 @@ ${COMMANDS.map((command) => `  keyward ${command.name.padEnd(13)} ${command.says
   keyward help          this page; "keyward help token create" for one command
   keyward --version     the version
 
-Every command but serve takes --json. Settings come from KEYWARD_… variables and keyward.toml (docs/settings.md).
-Commands ask the running server, or work on the data folder when none runs. Exit codes: 0 done, 1 refused or failed,
-2 wrong command line or settings, 3 explain says no.
+Every command takes --help, and all but serve and those for sshd take --json. Settings come from KEYWARD_… variables and
+keyward.toml (docs/settings.md). Commands ask the running server, or work on the data folder when none runs.
+Exit codes: 0 done, 1 refused or failed, 2 wrong command line or settings, 3 explain says no.
 `;

@@ -78,7 +78,7 @@ export async function addKey(services: Services, args: CommandArguments): Promis
   const wish = {
     title: requiredText(args, 'title'),
     key: requiredText(args, 'key'),
-    expiresAt: dateOf(args, 'expires'),
+    expiresAt: dateOf(args, 'expires', services.clock.now()),
   };
   const user = textOf(args, 'user');
   if (user !== undefined) {

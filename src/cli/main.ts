@@ -5,6 +5,9 @@ import { join, resolve } from 'node:path';
 import { HELP, helpOf } from './help.ts';
 import { EXIT } from './terminal.ts';
 
+/** Commands without options of their own. */
+const ALONE: readonly string[] = ['serve', 'sshd-config', 'ssh-authorized-keys', 'ssh-command'];
+
 async function run(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   if (command === undefined || command === 'help' || command === '--help' || command === '-h') {
@@ -18,6 +21,13 @@ async function run(argv: readonly string[]): Promise<number> {
     process.stdout.write(
       rest.includes('--json') ? `${JSON.stringify({ version: VERSION })}\n` : `keyward ${VERSION}\n`,
     );
+    return EXIT.ok;
+  }
+  // The others look for it among their own options.
+  const help =
+    ALONE.includes(command) && rest.some((word) => word === '--help' || word === '-h') ? helpOf(command) : null;
+  if (help !== null) {
+    process.stdout.write(help);
     return EXIT.ok;
   }
   if (command === 'serve') return (await import('./serve.ts')).serve(rest);

@@ -36,11 +36,15 @@ export function manyOf(args: CommandArguments, name: string): string[] {
   return items.flatMap((item) => item.split(',')).filter((item) => item !== '');
 }
 
-/** 00:00 UTC of the date in option `name`; null when it was not given. */
-export function dateOf(args: CommandArguments, name: string): number | null {
+/**
+ * 00:00 UTC of the date in option `name`; null when it was not given. The date is the end of a key: one that is dead at `now`
+ * already was mistyped. (The API takes it, as GitLab does: reference access-tokens 6.)
+ */
+export function dateOf(args: CommandArguments, name: string, now: number): number | null {
   const text = textOf(args, name);
   if (text === undefined) return null;
-  return parseDate(text) ?? missing(`--${name} must be a date, YYYY-MM-DD`);
+  const date = parseDate(text) ?? missing(`--${name} must be a date, YYYY-MM-DD`);
+  return date > now ? date : missing(`--${name} must be later than today (UTC): from that day on the key is dead`);
 }
 
 /** A whole number of at least 0 in option `name`; null when it was not given. */

@@ -57,6 +57,11 @@ export async function sshdConfig(args: readonly string[]): Promise<ExitCode> {
     'PermitUserRC no',
   ];
   process.stdout.write(`${lines.join('\n    ')}\n`);
+  if (account === 'root')
+    process.stderr.write(
+      'keyward: these lines shut root out of SSH, for they are for the account that runs the command: run it as the ' +
+        'account of the server, such as "sudo -u git" (docs/ssh.md)\n',
+    );
   return EXIT.ok;
 }
 

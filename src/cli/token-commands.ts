@@ -5,6 +5,7 @@ import { listCredentials } from '../credentials/credential-list-store.ts';
 import { type CredentialRow, credentialState, scopesOf } from '../credentials/credential-rows.ts';
 import { findCredential } from '../credentials/credential-store.ts';
 import { ACCESS_TOKEN_KINDS, ISSUED_KINDS } from '../credentials/kinds.ts';
+import { choosableScopes } from '../credentials/scopes.ts';
 import type { Services } from '../doors/services.ts';
 import { isoDate, isoTime } from '../kernel/clock.ts';
 import { fail } from '../kernel/faults.ts';
@@ -79,16 +80,25 @@ export async function createToken(services: Services, args: CommandArguments): P
     name: requiredText(args, 'name'),
     description: textOf(args, 'description') ?? null,
     scopes: manyOf(args, 'scope'),
-    expiresAt: dateOf(args, 'expires'),
+    expiresAt: dateOf(args, 'expires', services.clock.now()),
   };
-  if (wish.scopes.length === 0) missing('--scope is missing');
+  const isDeploy = args.options['deploy'] === true;
+  if (place === null && isDeploy) missing('a deploy token belongs to a --project or --group');
+  const kind = isDeploy
+    ? 'deploy_token'
+    : place === null
+      ? 'personal_access_token'
+      : (`${place.type}_access_token` as const);
+  const known = choosableScopes(kind, { deployTokenWriteRepository: true });
+  if (wish.scopes.length === 0) missing(`--scope is missing: ${known.join(', ')}`);
+  const unknown = wish.scopes.find((scope) => !known.some((one) => one === scope));
+  if (unknown !== undefined) missing(`--scope: there is no "${printable(unknown)}" here, but ${known.join(', ')}`);
   if (place === null) {
-    if (args.options['deploy'] === true) missing('a deploy token belongs to a --project or --group');
     const holder = await userOf(services, user!);
     const allowed = await prove(services, { action: 'user_token:create' });
     return madeAnswer(services, await createPersonalTokenFor(services, operator, allowed, holder.id, wish));
   }
-  if (args.options['deploy'] === true) {
+  if (isDeploy) {
     const allowed =
       place.type === 'project'
         ? await prove(services, { action: 'project_deploy_token:manage', place })
@@ -174,7 +184,11 @@ function notHere(row: CredentialRow, deed: string): never {
 /** `token rotate`: a new key in the old one's place. */
 export async function rotateToken(services: Services, args: CommandArguments): Promise<CommandAnswer> {
   const id = idOf(args);
-  const wish = { expiresAt: dateOf(args, 'expires'), overlap: numberOf(args, 'overlap') ?? 0, repeat: null };
+  const wish = {
+    expiresAt: dateOf(args, 'expires', services.clock.now()),
+    overlap: numberOf(args, 'overlap') ?? 0,
+    repeat: null,
+  };
   const row = await findKey(services, id);
   if (ACCESS_TOKEN_KINDS.includes(row.kind)) {
     const allowed = await prove(services, { action: 'personal_access_token:rotate' });

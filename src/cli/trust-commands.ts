@@ -150,7 +150,10 @@ async function exportCommand(
   }
   let lines = 0;
   await withHouse(config, async (services) => {
-    const file = await open(output, 'wx', 0o600);
+    const file = await open(output, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') throw new Error(`${output} exists already; nothing is written over`);
+      throw new Error(`${output} cannot be made (${error.code})`);
+    });
     try {
       for await (const line of exportLines(services, span)) {
         await file.appendFile(line);
@@ -177,6 +180,7 @@ async function verifyCommand(_: Config, words: readonly string[], options: Optio
   const file = oneWord(words, 'file');
   const { keys, head } = options;
   if (typeof keys === 'string' && !existsSync(keys)) throw new UsageError(`--keys: there is no folder ${keys}`);
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
   const report = await verifyFile(file, typeof keys === 'string' ? loadInstanceKeys(keys) : null);
   const findings = [...report.findings];
   if (typeof head === 'string' && head !== report.head)

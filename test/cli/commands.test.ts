@@ -79,10 +79,12 @@ for (const engine of ['sqlite', 'postgres'] as const)
     it('refuse what cannot be, in plain words', async () => {
       const wrong: [string, Options, string[], number, RegExp][] = [
         ['token create', { name: 'x', scope: 'api' }, [], 2, /exactly one of --user, --project and --group/],
-        ['token create', { user: 'alice', name: 'x' }, [], 2, /--scope is missing/],
+        ['token create', { user: 'alice', name: 'x' }, [], 2, /--scope is missing: api/],
         ['token create', { user: 'nobody', name: 'x', scope: 'api' }, [], 1, /user not found/],
         ['token create', { project: 'team/none', name: 'x', scope: 'api' }, [], 1, /project not found/],
-        ['token create', { user: 'alice', name: 'x', scope: 'nonsense' }, [], 1, /scopes does not have a valid value/],
+        ['token create', { user: 'alice', name: 'x', scope: 'nonsense' }, [], 2, /no "nonsense" here, but api/],
+        ['token create', { user: 'alice', name: 'x', scope: 'api', expires: '2020-01-01' }, [], 2, /later than today/],
+        ['token create', { group: 'team', deploy: true, name: 'x', scope: 'api' }, [], 2, /no "api" here/],
         ['token create', { user: 'alice', name: 'x', scope: 'api', expires: 'soon' }, [], 2, /must be a date/],
         ['token create', { user: 'alice', name: 'x', scope: 'api', expires: '2999-01-01' }, [], 1, /must be before/],
         ['token create', { user: 'alice', name: 'x', scope: 'api', deploy: true }, [], 2, /--project or --group/],

@@ -123,6 +123,10 @@ forEachEngine('a restore drill', (engine) => {
     const exported = await keyward(['audit', 'export', '--output', file], env);
     assert.equal(exported.code, 0, exported.stderr);
     const nothing = { KEYWARD_DATA: join(folder, 'nothing') };
+    const again = await keyward(['audit', 'export', '--output', file], env);
+    assert.deepEqual([again.code, again.stderr], [1, `keyward: ${file} exists already; nothing is written over\n`]);
+    const none = await keyward(['audit', 'verify', `${file}.none`], nothing);
+    assert.deepEqual([none.code, none.stderr], [2, `keyward: there is no file ${file}.none\n`]);
     const good = await keyward(['audit', 'verify', file, '--keys', keys, '--json'], nothing);
     assert.equal(good.code, 0, good.stdout + good.stderr);
     assert.ok(JSON.parse(good.stdout).events >= 5);

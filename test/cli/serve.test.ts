@@ -87,6 +87,9 @@ describe('keyward serve', () => {
     const taken = await keyward(['serve'], { KEYWARD_DATA: join(data, 'other'), KEYWARD_LISTEN: `127.0.0.1:${port}` });
     assert.equal(taken.code, 1);
     assert.match(taken.stderr, /KEYWARD_LISTEN\): another program listens there/);
+    const file = await keyward(['serve'], { KEYWARD_DATA: join(data, 'keyward.db'), KEYWARD_LISTEN: '127.0.0.1:0' });
+    assert.equal(file.code, 1);
+    assert.match(file.stderr, /keyward\.db \(KEYWARD_DATA\) cannot be made/);
     const bad = await keyward(['serve'], {
       KEYWARD_DATA: data,
       KEYWARD_LISTEN: 'nowhere',
@@ -97,6 +100,14 @@ describe('keyward serve', () => {
     assert.match(bad.stderr, /KEYWARD_ROOT_TOKEN must be/);
     assert.doesNotMatch(bad.stderr, /hunter2/);
     await server.stop();
+  });
+
+  it('says what each command without options does, instead of doing it', async () => {
+    for (const command of ['serve', 'sshd-config', 'ssh-authorized-keys', 'ssh-command']) {
+      const help = await keyward([command, '--help'], {});
+      assert.equal(help.code, 0, help.stderr);
+      assert.ok(help.stdout.startsWith(`keyward ${command}`), help.stdout);
+    }
   });
 
   it('leaves no server behind when its launcher is killed outright', async () => {

@@ -91,6 +91,9 @@ describe('the documents', () => {
       'docs/settings.md',
       'docs/cli.md',
       'docs/api-extensions.md',
+      'docs/install.md',
+      'docs/lfs.md',
+      'docs/ssh.md',
     ])
       for (const [, target] of readText(path).matchAll(/\]\(([^)#:]+)\)/g))
         assert.ok(existsSync(join(ROOT, dirname(path), target!)), `${path} links to ${target}, which is not there`);

@@ -1,7 +1,7 @@
 // How often keys and passwords from one address were wrong lately, over all doors of this process (reference access-tokens 2.4).
 // Past the limit what the address presents is refused unread until its window has drained. It knows no wire.
 import { type Clock, SECOND } from '../kernel/clock.ts';
-import { readSettings } from '../settings/settings.ts';
+import { type InstanceSettings, readSettings } from '../settings/settings.ts';
 import type { Database } from '../storage/database.ts';
 
 const MAX_ADDRESSES = 50_000;
@@ -26,12 +26,37 @@ export class FailureLimit {
   blockedFor(ip: string): Promise<number | null> | null {
     if (this.#windows.size === 0) return null;
     const key = addressKey(ip);
-    const window = this.#windows.get(key);
-    return window ? this.#waitOf(key, window) : null;
+    return this.#windows.has(key) ? this.#waitOf(key) : null;
   }
 
-  async #waitOf(key: string, window: Window): Promise<number | null> {
-    const settings = await readSettings(this.#house.db.read);
+  /**
+   * Counts what became of a presented credential: a wrong one adds a failure, a right one lets the count start again. Gives the
+   * seconds of `blockedFor` instead, and counts nothing, when others from the address used up the limit while this one was
+   * looked at: then it must be answered as one that was never read, right or wrong, or a burst would buy more guesses.
+   */
+  judged(ip: string, right: boolean): Promise<number | null> | null {
+    if (this.#windows.size === 0 && right) return null;
+    const key = addressKey(ip);
+    if (right && !this.#windows.has(key)) return null;
+    return this.#judge(key, ip, right);
+  }
+
+  async #judge(key: string, ip: string, right: boolean): Promise<number | null> {
+    // From here on nothing is awaited, so that no two of a burst take the same last guess.
+    const wait = this.#wait(key, await readSettings(this.#house.db.read));
+    if (wait !== null) return wait;
+    if (right) this.#windows.delete(key);
+    else this.failed(ip);
+    return null;
+  }
+
+  async #waitOf(key: string): Promise<number | null> {
+    return this.#wait(key, await readSettings(this.#house.db.read));
+  }
+
+  #wait(key: string, settings: InstanceSettings): number | null {
+    const window = this.#windows.get(key);
+    if (!window) return null;
     const endsAt = window.startedAt + settings.failed_authentication_period * SECOND;
     const now = this.#house.clock.now();
     if (now >= endsAt) {
@@ -51,11 +76,6 @@ export class FailureLimit {
       if (this.#windows.size >= MAX_ADDRESSES) this.#windows.delete(this.#windows.keys().next().value!);
       this.#windows.set(key, { startedAt: this.#house.clock.now(), failures: 1 });
     }
-  }
-
-  /** A right credential came from the address: its count starts again. */
-  succeeded(ip: string): void {
-    if (this.#windows.size > 0) this.#windows.delete(addressKey(ip));
   }
 }
 

@@ -65,6 +65,30 @@ describe('the addresses of failures', () => {
     }
   });
 
+  it('of a burst are no more than one after another would be, whatever is still being looked at', async () => {
+    const bursts = {
+      rest: () => direct.api('GET', '/user', { token: guess() }),
+      git: () => direct.http('GET', GIT, { headers: basic('nobody', 'wrong') }),
+      'sign-in': () => direct.http('POST', '/api/v4/keyward/session', { body: { login: 'nobody', password: 'wrong' } }),
+    };
+    for (const [door, ask] of Object.entries(bursts)) {
+      assert.equal((await direct.api('GET', '/user')).status, 200, 'a good key before it');
+      const statuses = (await Promise.all(Array.from({ length: 5 * LIMIT }, ask))).map(({ status }) => status);
+      assert.equal(statuses.filter((status) => status === 401).length, LIMIT, door);
+      assert.equal(statuses.filter((status) => status === (door === 'git' ? 403 : 429)).length, 4 * LIMIT, door);
+      assert.equal((await direct.api('GET', '/user')).status, 429, 'as after so many one by one');
+      clock.set(clock.now() + 20 * MINUTE);
+    }
+    const few = Array.from({ length: LIMIT - 1 }, () => direct.api('GET', '/user', { token: guess() }));
+    const good = [direct.api('GET', '/user'), direct.http('GET', GIT, { headers: basic('root', direct.rootPassword) })];
+    assert.ok((await Promise.all(few)).every(({ status }) => status === 401));
+    assert.deepEqual(
+      (await Promise.all(good)).map(({ status }) => status),
+      [200, 404],
+      'good ones among them',
+    );
+  });
+
   it('are the connection’s own unless a trusted proxy names another, and the last untrusted one counts', async () => {
     const ask = (server: TestServer, forwarded: string, token: string) =>
       server.api('GET', '/user', { token, headers: { 'x-forwarded-for': forwarded } });

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { refusalAuditOf } from '../../src/doors/http/refusal-audit.ts';
 import type { Services } from '../../src/doors/services.ts';
+import { hashPassword } from '../../src/identity/passwords.ts';
 import type { Namespace, Project } from '../../src/identity/records.ts';
 import { MINUTE } from '../../src/kernel/clock.ts';
+import { Secret } from '../../src/kernel/secret.ts';
 import { basic, type Lab, openLab } from '../lessons/lab.ts';
 import { openSshForge, type SshForge } from '../support/ssh.ts';
 
@@ -74,6 +76,52 @@ for (const engine of ['sqlite', 'postgres'] as const)
       assert.equal((await mine()).length, 2);
       assert.equal((await refs(token, 'receive-pack', hidden.full_path)).status, 404);
       assert.deepEqual((await mine()).slice(2), [{ ...row, entity_path: hidden.full_path, code: 'hidden' }]);
+    });
+
+    it('leave a row a minute for an account password, known by its account', async () => {
+      const reporter = await lab.world.user({
+        password_digest: await hashPassword(new Secret('a long enough password')),
+      });
+      await lab.world.member(reporter, { project }, 20);
+      const mine = async () => {
+        await refusalAuditOf(lab.server.services).idle();
+        const query = lab.server.services.db.read.selectFrom('audit_events').select(['credential_kind', 'action']);
+        return query.where('result', '=', 'refused').where('author_id', '=', reporter.id).execute();
+      };
+      const push = () => refs('a long enough password', 'receive-pack', project.full_path, reporter.username);
+      for (let i = 0; i < 2; i++) assert.equal((await push()).status, 403);
+      const row = { credential_kind: 'password', action: 'repository:push' };
+      assert.deepEqual(await mine(), [row]);
+      lab.clock.advance(MINUTE);
+      assert.equal((await push()).status, 403);
+      assert.deepEqual(await mine(), [row, row]);
+    });
+
+    it('leave a row a minute for a dead key that we know, whatever it asks for', async () => {
+      const user = await lab.world.user();
+      const { credential, secret } = await lab.world.issue({
+        kind: 'personal_access_token',
+        userId: user.id,
+        scopes: ['api'],
+      });
+      const services = lab.server.services;
+      const update = { expires_at: services.clock.now() - 1 };
+      await services.db.tx((tx) => tx.updateTable('credentials').set(update).where('id', '=', credential.id).execute());
+      const mine = async () => (await rows(services)).filter(({ credential_id }) => credential_id === credential.id);
+      for (const at of [project.full_path, 'made/up', 'made/up-too'])
+        assert.equal((await refs(secret.reveal(), 'receive-pack', at)).status, 401);
+      assert.equal((await batch(secret.reveal(), 'upload')).status, 401);
+      const row = {
+        door: 'git-http',
+        action: 'repository:push',
+        credential_id: credential.id,
+        entity_path: project.full_path,
+        code: 'expired',
+      };
+      assert.deepEqual(await mine(), [row]);
+      lab.clock.advance(MINUTE);
+      assert.equal((await batch(secret.reveal(), 'download')).status, 401);
+      assert.deepEqual(await mine(), [row, { ...row, action: 'repository:pull' }]);
     });
 
     it('leave a row for a key without the scope and a deploy token of another project; strangers leave none', async () => {

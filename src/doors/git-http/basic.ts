@@ -1,10 +1,14 @@
 // Who is it? Reads HTTP Basic credentials and has them verified in the order of reference git-and-deploy 8.2: a token by any
 // user name, a deploy token by exactly its own, the account password last. What the key may do is not asked here.
+import { atProject } from '../../access/place.ts';
+import { deadRefusal } from '../../access/refusal.ts';
+import type { DeadCredential } from '../../credentials/dead.ts';
 import { failureLimitOf } from '../../credentials/failure-limit.ts';
 import { anonymous, type VerifiedCredential } from '../../credentials/verified-credential.ts';
 import { err, ok, type Result } from '../../kernel/result.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { readSettings } from '../../settings/settings.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
 import { accessDenied, addressBlocked, type GitReply } from './replies.ts';
 
@@ -20,6 +24,12 @@ export interface Basic {
 /** A further sort of credential, asked before all others: proven, wrong (`denied`), or null when it is none of that sort. */
 export type FurtherSort = (basic: Basic) => Promise<VerifiedCredential | 'denied' | null>;
 
+/** What a dead key wanted: what the audit says of one that we know. */
+export interface Wish {
+  readonly action: 'repository:pull' | 'repository:push';
+  readonly path: string;
+}
+
 /**
  * Anonymous without credentials (another scheme than Basic counts as none); else the proven credential or the reply. `further`:
  * what these routes take beside git's credentials.
@@ -28,6 +38,7 @@ export async function authenticate(
   services: Services,
   header: string | undefined,
   ip: string,
+  wish: Wish,
   further: FurtherSort = async () => null,
 ): Promise<Result<VerifiedCredential, GitReply>> {
   const basic = readBasic(header);
@@ -38,27 +49,32 @@ export async function authenticate(
     const wait = await limit.blockedFor(ip);
     if (wait !== null) return err(addressBlocked(wait));
   }
+  let dead: DeadCredential = { code: 'unknown', identified: null };
   const special = await further(basic);
   const verified =
     special === null
-      ? await verify(services, basic)
+      ? await verify(services, basic, (known) => {
+          dead = known;
+        })
       : special === 'denied'
         ? err(accessDenied(services.url))
         : ok(special);
-  if (!verified.ok) {
-    if (basic.login !== JOB_LOGIN) limit.failed(ip);
-    services.refusals.countRefusal({ ip, door: 'git-http', code: 'unknown' });
-    return verified;
-  }
-  limit.succeeded(ip);
+  const late = verified.ok || basic.login !== JOB_LOGIN ? await limit.judged(ip, verified.ok) : null;
+  if (late !== null) return err(addressBlocked(late));
+  if (!verified.ok) refusalAuditOf(services).note('git-http', deadRefusal(dead), wish.action, atProject(wish.path), ip);
   return verified;
 }
 
-async function verify(services: Services, { login, password }: Basic): Promise<Result<VerifiedCredential, GitReply>> {
+async function verify(
+  services: Services,
+  { login, password }: Basic,
+  onDead: (dead: DeadCredential) => void,
+): Promise<Result<VerifiedCredential, GitReply>> {
   const denied = err(accessDenied(services.url));
   if (password.reveal() === '') return denied;
   const token = await services.verifier.token(password);
   if (token.ok) return fits(token.value, login) ? token : denied;
+  if (token.error.identified !== null) onDead(token.error);
   if (token.error.identified !== null || login === '' || KEY_LIKE.test(password.reveal())) return denied;
   const settings = await readSettings(services.db.read);
   // Not even right or wrong is told then: without the challenge git does not ask again.

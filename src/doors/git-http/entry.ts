@@ -53,7 +53,8 @@ export async function enter(
   },
 ): Promise<EntryAnswer> {
   const { path, service, ip } = request;
-  const who = await authenticate(services, request.authorization, ip);
+  const action = service === 'receive-pack' ? 'repository:push' : 'repository:pull';
+  const who = await authenticate(services, request.authorization, ip, { action, path });
   if (!who.ok) return no(who.error);
   const credential = who.value;
   const nobody = credential.kind === 'anonymous';
@@ -72,7 +73,6 @@ export async function enter(
     return no(nobody ? accessDenied(services.url) : home ? protocolOff : accessDenied(services.url));
   if (service === null) return no(home ? commandNotAllowed : accessDenied(services.url));
 
-  const action = service === 'upload-pack' ? 'repository:pull' : 'repository:push';
   const decided = await decide(db.read, clock, credential, { action, place: atProject(path) });
   if (!decided.ok) {
     if (nobody) return no(accessDenied(services.url));

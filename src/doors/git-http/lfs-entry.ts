@@ -40,7 +40,7 @@ export async function enterLfs<A extends LfsAction>(
   const { db, clock, url } = services;
   const { path, action, ip } = request;
   let grant: LfsGrant | null = null;
-  const who = await authenticate(services, request.authorization, ip, async ({ login, password }) => {
+  const who = await authenticate(services, request.authorization, ip, { action, path }, async ({ login, password }) => {
     if (!looksLikeLfsToken(password)) return null;
     grant = await verifyLfsToken(services, services.verifier, login, password);
     return grant?.credential ?? 'denied';

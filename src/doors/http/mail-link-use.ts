@@ -51,8 +51,10 @@ async function counted<T>(services: Services, actor: Actor, field: string, deed:
   try {
     return await deed();
   } catch (thrown) {
-    if (thrown instanceof FaultError && thrown.fault.code === 'invalid_record' && field in thrown.fault.fields)
-      limit.failed(ip);
+    if (thrown instanceof FaultError && thrown.fault.code === 'invalid_record' && field in thrown.fault.fields) {
+      const late = await limit.judged(ip, false);
+      if (late !== null) fail({ code: 'too_many_requests', retryAfter: late });
+    }
     throw thrown;
   }
 }

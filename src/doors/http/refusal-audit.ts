@@ -1,5 +1,5 @@
-// What the audit remembers of refusals at every door: one row a minute for each known key, action and place, so that a stale script
-// that asks a thousand times leaves one line; strangers are only counted. It is written beside the answer and never holds one up.
+// What the audit remembers of refusals at every door: one row a minute for each known key or account, action and place, and one for
+// each dead key, so that a stale script that asks a thousand times leaves one line; strangers are only counted. It is written beside the answer and never holds one up.
 import type { Action } from '../../access/actions.ts';
 import { ruleOf } from '../../access/actions.ts';
 import type { UnresolvedPlace } from '../../access/place.ts';
@@ -34,14 +34,18 @@ export class RefusalAudit {
   /** Notes a refusal: a row for a key we know (a living one only when it wanted to change something), else a count. */
   note(door: RefusingDoor, refusal: Refusal, action: Action, place: UnresolvedPlace | null, ip: string | null): void {
     const credentialId = refusal.credential?.id ?? refusal.dead?.identified?.id ?? null;
-    if (credentialId === null) {
+    // A password has no row of its own: it is known by its account.
+    const userId = refusal.credential ? (actingUser(refusal.credential)?.id ?? null) : null;
+    if (credentialId === null && userId === null) {
       if (refusal.lock === 'alive')
         this.#services.refusals?.countRefusal({ ip: ip ?? 'unknown', door, code: refusal.code });
       return;
     }
     if (refusal.dead === null && ruleOf(action).effect === 'read') return;
     const ref = place === null || place.type === 'instance' ? '' : String(place.ref).slice(0, 255);
-    const key = `${credentialId} ${action} ${ref}`;
+    // A dead key leaves one row a minute whatever it asks for, or it could fill the audit with made-up places.
+    const who = credentialId ?? `user ${userId}`;
+    const key = refusal.dead === null ? `${who} ${action} ${ref}` : `dead ${who}`;
     const now = this.#services.clock.now();
     const last = this.#recent.get(key);
     if (last !== undefined && now - last < MINUTE) return;

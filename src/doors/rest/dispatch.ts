@@ -139,13 +139,12 @@ async function prove(
   const wait = await limit.blockedFor(exchange.ip);
   if (wait !== null) return err(tooManyRequests(wait));
   const verified = await services.verifier.token(presented.text);
-  if (verified.ok && READ_HERE.has(verified.value.kind)) {
-    limit.succeeded(exchange.ip);
-    return verified;
-  }
+  const readHere = verified.ok && READ_HERE.has(verified.value.kind);
+  const late = readHere || !verified.ok ? await limit.judged(exchange.ip, readHere) : null;
+  if (late !== null) return err(tooManyRequests(late));
+  if (readHere) return verified;
   // A living key of another kind is not read here, which looks like a wrong one but is no guess (security-lessons R17).
   const dead: DeadCredential = verified.ok ? { code: 'unknown', identified: null } : verified.error;
-  if (!verified.ok) limit.failed(exchange.ip);
   const refusal = deadRefusal(dead);
   noteRefusal(door, exchange, refusal, exchange.match.route.action, place);
   if (dead.code === 'revoked') await noticeReuse(services, exchange, dead);

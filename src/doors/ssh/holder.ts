@@ -1,5 +1,7 @@
 // Who holds the key that signed, and what a key that is no longer good is told: it may sign in, and hears of it with its command
 // (reference git-and-deploy 10.3, 10.5). What the key may do is not asked here.
+import { atProject } from '../../access/place.ts';
+import { deadRefusal } from '../../access/refusal.ts';
 import type { DeadCredential } from '../../credentials/dead.ts';
 import { findUser } from '../../credentials/holder-store.ts';
 import { parseSshKey } from '../../credentials/ssh-key.ts';
@@ -7,6 +9,7 @@ import { keyPolicyError } from '../../credentials/ssh-key-policy.ts';
 import { findByFingerprint } from '../../credentials/ssh-key-store.ts';
 import type { VerifiedCredential } from '../../credentials/verified-credential.ts';
 import { readSettings } from '../../settings/settings.ts';
+import { refusalAuditOf } from '../http/refusal-audit.ts';
 import type { Services } from '../services.ts';
 import type { SshCommand } from './command-line.ts';
 import type { KeyAnswer, SessionOpening } from './frames.ts';
@@ -37,7 +40,7 @@ export async function whoIsIt(
   if (forGit && settings.enabled_git_access_protocol === 'http') throw new SessionRefusal(PROTOCOL_OFF);
   const verified = await services.verifier.sshKey(opening.fingerprint);
   if (!verified.ok) {
-    services.refusals.countRefusal({ ip: opening.ip ?? 'unknown', door: 'ssh', code: verified.error.code });
+    noteDead(services, verified.error, command, opening.ip);
     throw new SessionRefusal(await whyDead(services, verified.error));
   }
   const found = await findByFingerprint(services.db.read, opening.fingerprint);
@@ -45,6 +48,20 @@ export async function whoIsIt(
   const rule = key?.ok ? keyPolicyError(settings, key.value) : null;
   if (rule !== null) throw new SessionRefusal(`Your SSH key ${rule}.`);
   return verified.value;
+}
+
+/**
+ * A key that signed and is dead is noted with what it wanted. In `maySignIn` nothing is signed yet and public keys are public:
+ * there it is only counted, or anybody could write rows in another's name.
+ */
+function noteDead(services: Services, dead: DeadCredential, command: SshCommand, ip: string | null): void {
+  if (command.type !== 'git' && command.type !== 'lfs_authenticate') {
+    services.refusals.countRefusal({ ip: ip ?? 'unknown', door: 'ssh', code: dead.code });
+    return;
+  }
+  const pushes = command.type === 'git' ? command.service === 'receive-pack' : command.operation === 'upload';
+  const action = pushes ? 'repository:push' : 'repository:pull';
+  refusalAuditOf(services).note('ssh', deadRefusal(dead), action, atProject(command.path), ip);
 }
 
 async function whyDead(services: Services, { code, identified }: DeadCredential): Promise<string> {

@@ -36,13 +36,13 @@ export const routes: Route[] = [
       const wait = await limit.blockedFor(ip);
       if (wait !== null) fail({ code: 'too_many_requests', retryAfter: wait });
       const proved = await services.verifier.password(input.login, new Secret(input.password));
+      const late = await limit.judged(ip, proved.ok);
+      if (late !== null) fail({ code: 'too_many_requests', retryAfter: late });
       if (!proved.ok) {
-        limit.failed(ip);
         services.refusals?.countRefusal({ ip, door: 'rest', code: proved.error.code });
         // Wrong, blocked and locked sound alike.
         fail({ code: 'unauthorized' });
       }
-      limit.succeeded(ip);
       const session = await signIn(services, actor, allowed, proved.value);
       const cookie = setCookie(services, session.cookie.reveal(), session.maxAgeSeconds);
       return json(await aboutMe(services, session.user, session.csrf), 201, { 'set-cookie': cookie });

@@ -5,12 +5,12 @@ import { listCredentials } from '../credentials/credential-list-store.ts';
 import { type CredentialRow, credentialState, scopesOf } from '../credentials/credential-rows.ts';
 import { findCredential } from '../credentials/credential-store.ts';
 import { ACCESS_TOKEN_KINDS, ISSUED_KINDS } from '../credentials/kinds.ts';
-import { choosableScopes } from '../credentials/scopes.ts';
 import type { Services } from '../doors/services.ts';
 import { isoDate, isoTime } from '../kernel/clock.ts';
 import { fail } from '../kernel/faults.ts';
 import { createDeployToken, deleteDeployToken, rotateDeployToken } from '../keys/deploy-tokens.ts';
 import { surroundings } from '../keys/holder-store.ts';
+import { sortedOut } from '../keys/key-wish.ts';
 import { createPersonalTokenFor } from '../keys/make-personal-token.ts';
 import { revokePersonalToken, rotatePersonalToken } from '../keys/personal-tokens.ts';
 import { createResourceToken } from '../keys/resource-tokens.ts';
@@ -89,10 +89,9 @@ export async function createToken(services: Services, args: CommandArguments): P
     : place === null
       ? 'personal_access_token'
       : (`${place.type}_access_token` as const);
-  const known = choosableScopes(kind, { deployTokenWriteRepository: true });
+  const { known, unknown } = sortedOut(wish.scopes, kind);
   if (wish.scopes.length === 0) missing(`--scope is missing: ${known.join(', ')}`);
-  const unknown = wish.scopes.find((scope) => !known.some((one) => one === scope));
-  if (unknown !== undefined) missing(`--scope: there is no "${printable(unknown)}" here, but ${known.join(', ')}`);
+  if (unknown.length > 0) missing(`--scope: there is no "${printable(unknown[0]!)}" here, but ${known.join(', ')}`);
   if (place === null) {
     const holder = await userOf(services, user!);
     const allowed = await prove(services, { action: 'user_token:create' });

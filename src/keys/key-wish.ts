@@ -49,6 +49,12 @@ export function scopesFor(kind: StoredKind, settings: InstanceSettings): readonl
   return choosableScopes(kind, { deployTokenWriteRepository: settings.deploy_token_write_repository });
 }
 
+/** The scopes that a key of this kind can have under some settings, and those of `wished` that are none of them. */
+export function sortedOut(wished: readonly string[], kind: StoredKind) {
+  const known = choosableScopes(kind, { deployTokenWriteRepository: true });
+  return { known, unknown: wished.filter((name) => !known.some((scope) => scope === name)) };
+}
+
 /** Checks what a key's record must hold, and gives the date it will have. Scopes that are unknown fail at once. */
 export function checkWish(
   wish: KeyWish,

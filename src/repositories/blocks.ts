@@ -1,4 +1,4 @@
-// Bytes in pieces of one length, however they came: what a compressor writes depends on the pieces that it is given, and an archive
+// Bytes in pieces of one length, however they came: what a compressor writes may depend on the pieces that it is given, and an archive
 // has the same bytes every time (reference git-and-deploy 12.8).
 
 const LENGTH = 64 * 1024;

@@ -119,6 +119,8 @@ async function build(config: Config, { log, clock }: StartOptions, undo: Undo): 
   const { services } = house;
   undo.push(() => refusalAuditOf(services).idle());
   const generatedPassword = await prepareFirstStart(services, config);
+  // What a crash left half-made is a fork that nobody copies any longer: it says `failed`, not `started`, from here on.
+  await services.repositories.clearHalfMade();
   answerHooks(local, services);
   answerSessions(local, services, { lfsAuthenticate });
   local.answer('cli', async ({ command, args }) => {

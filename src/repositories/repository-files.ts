@@ -24,6 +24,11 @@ export interface Repositories {
   delete(id: number): Promise<void>;
   /** Removes what has lain in the trash, or half-made, since before `olderThan` (milliseconds since 1970). Answers how many. */
   purgeTrash(olderThan: number): Promise<number>;
+  /**
+   * Removes everything half-made, whatever its age: for the start of the one server that makes repositories here, when nobody is
+   * left who could finish it. Answers how many. Does nothing where other machines make repositories too.
+   */
+  clearHalfMade(): Promise<number>;
   /** The folder. For this room and the command line; never for an answer to a client. */
   path(id: number): string;
   /** Bytes on disk, all files counted. */
@@ -144,6 +149,12 @@ export function createRepositories({ root, git, shared = false }: RepositoriesOp
         }
       }
       return purged;
+    },
+    async clearHalfMade() {
+      if (shared) return 0;
+      const left = await readdir(workshop).catch(() => []);
+      for (const name of left) await rm(join(workshop, name), { recursive: true, force: true });
+      return left.length;
     },
     async size(id) {
       if (!(await exists(id))) throw new RepositoryError('repository_missing');

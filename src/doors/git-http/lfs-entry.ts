@@ -15,7 +15,7 @@ import type { Services } from '../services.ts';
 import { authenticate } from './basic.ts';
 import { noteAway } from './entry.ts';
 import { forbidden, type LfsReply, lfsNotFound } from './lfs-replies.ts';
-import { accessDenied, type GitReply, protocolOff } from './replies.ts';
+import { accessDenied, type GitReply, protocolOff, soundsWrong } from './replies.ts';
 
 export type LfsAction = 'repository:pull' | 'repository:push';
 
@@ -76,20 +76,6 @@ export async function enterLfs<A extends LfsAction>(
 
 /** The answer to somebody who may not even read there. */
 function replyTo(refusal: Refusal, url: string): LfsReply | GitReply {
-  switch (refusal.code) {
-    case 'malformed':
-    case 'unknown':
-    case 'expired':
-    case 'revoked':
-    case 'holder_blocked':
-    case 'impersonation_disabled':
-    case 'credential_required':
-      return accessDenied(url);
-    case 'out_of_reach':
-      return refusal.credential?.holder.type === 'deploy_token' ? accessDenied(url) : lfsNotFound;
-    case 'hidden':
-      return lfsNotFound;
-    default:
-      return forbidden;
-  }
+  if (soundsWrong(refusal)) return accessDenied(url);
+  return refusal.code === 'hidden' || refusal.code === 'out_of_reach' ? lfsNotFound : forbidden;
 }

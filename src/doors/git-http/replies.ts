@@ -44,9 +44,9 @@ export function busy(retryAfter: number): GitReply {
   return { status: 503, body: BUSY, retryAfter };
 }
 
-/** The reply to a refusal of somebody whose credential is genuine. */
-export function refusalReply(refusal: Refusal, service: GitService, url: string): GitReply {
-  switch (refusal.code) {
+/** Whether a refusal sounds like wrong credentials, on git's wire as on that of LFS: dead keys, nobody, a deploy token away from home. */
+export function soundsWrong({ code, credential }: Refusal): boolean {
+  switch (code) {
     case 'malformed':
     case 'unknown':
     case 'expired':
@@ -54,14 +54,16 @@ export function refusalReply(refusal: Refusal, service: GitService, url: string)
     case 'holder_blocked':
     case 'impersonation_disabled':
     case 'credential_required':
-      return accessDenied(url);
+      return true;
     case 'out_of_reach':
-      return refusal.credential?.holder.type === 'deploy_token'
-        ? accessDenied(url)
-        : { status: 403, body: refusalText(refusal, service) };
-    case 'hidden':
-      return notFound;
+      return credential?.holder.type === 'deploy_token';
     default:
-      return { status: 403, body: refusalText(refusal, service) };
+      return false;
   }
+}
+
+/** The reply to a refusal of somebody whose credential is genuine. */
+export function refusalReply(refusal: Refusal, service: GitService, url: string): GitReply {
+  if (soundsWrong(refusal)) return accessDenied(url);
+  return refusal.code === 'hidden' ? notFound : { status: 403, body: refusalText(refusal, service) };
 }

@@ -1,8 +1,8 @@
 // Reads a request's parameters from query, form, multipart or JSON into one tree, within limits (reference access-tokens 3.2).
 // What is wrong with a body is remembered, not thrown: nobody is told about parameters before he is let in.
 import type { FastifyRequest } from 'fastify';
-import { FaultError } from '../../kernel/faults.ts';
 import { assign, emptyTree, isTree, readPairs, type Tree } from '../http/nested-params.ts';
+import { splitForm } from './multipart.ts';
 
 export interface UploadedFile {
   readonly filename: string;
@@ -69,10 +69,10 @@ function hasBody(request: FastifyRequest): boolean {
 
 async function parseBody(request: FastifyRequest, limit: number): Promise<Pick<Input, 'tree' | 'files'>> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-  if (type === 'multipart/form-data') return readMultipart(request, limit);
   if (Number(request.headers['content-length'] ?? 0) > limit) throw new Unreadable(413, 'Request Entity Too Large');
   const bytes = await readAll(request, limit);
   if (bytes.length === 0) return { tree: emptyTree(), files: {} };
+  if (type === 'multipart/form-data') return readMultipart(request, bytes);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -117,31 +117,15 @@ function readForm(text: string): Tree {
   return tree;
 }
 
-async function readMultipart(request: FastifyRequest, limit: number): Promise<Pick<Input, 'tree' | 'files'>> {
+async function readMultipart(request: FastifyRequest, bytes: Buffer): Promise<Pick<Input, 'tree' | 'files'>> {
+  const parts = await splitForm(request.headers['content-type'] ?? '', bytes);
+  if (parts === 'too_large') throw new Unreadable(413, 'Request Entity Too Large');
+  if (parts === 'malformed') throw new Unreadable(400, 'The form is not well-formed');
   const tree = emptyTree();
   const files: Record<string, UploadedFile> = Object.create(null);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw new Unreadable(413, 'Request Entity Too Large');
-  try {
-    const limits = { fieldSize: Math.min(limit, 1024 * 1024), fields: 500, files: 10, fileSize: limit, parts: 510 };
-    let size = 0;
-    for await (const part of request.parts({ limits })) {
-      if (part.type === 'file') {
-        const data = await part.toBuffer();
-        size += data.length;
-        if (size > limit) throw new Unreadable(413, 'Request Entity Too Large');
-        files[part.fieldname] = { filename: part.filename, data };
-        assign(tree, part.fieldname, part.filename);
-      } else {
-        if (part.fieldnameTruncated || part.valueTruncated) throw new Unreadable(413, 'Request Entity Too Large');
-        assign(tree, part.fieldname, String(part.value));
-      }
-    }
-  } catch (error) {
-    if (error instanceof Unreadable || error instanceof FaultError) throw error;
-    const tooLarge = (error as { statusCode?: number }).statusCode === 413;
-    throw tooLarge
-      ? new Unreadable(413, 'Request Entity Too Large')
-      : new Unreadable(400, 'The form is not well-formed');
+  for (const part of parts) {
+    if ('data' in part) files[part.name] = { filename: part.filename, data: part.data };
+    assign(tree, part.name, 'data' in part ? part.filename : part.value);
   }
   return { tree, files };
 }

@@ -1,6 +1,5 @@
 // The REST door as a part of the HTTP server: takes every request below its base, finds the route and sends what dispatch
 // decided. Anything thrown becomes an answer here, and only mistakes of ours are logged.
-import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failureLimitOf } from '../../credentials/failure-limit.ts';
 import { MINUTE } from '../../kernel/clock.ts';
@@ -47,7 +46,6 @@ export async function registerRest(
   await app.register(async (scope) => {
     // Bodies are read by body.ts, after what can be refused without them.
     scope.removeAllContentTypeParsers();
-    await scope.register(multipart, { throwFileSizeLimit: true });
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.all(`${base}/*`, (request, reply) => {
       answer(door, table, base, request, reply).catch((thrown: unknown) => reply.send(thrown));
